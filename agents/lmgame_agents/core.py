@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
+
 from lmgame_common import LmgameError
 from lmgame_games import Move
 
@@ -60,7 +61,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an agent answered. `moves` is what will be played: for an unusable answer, the legal moves before the fault."""
+    """What an agent answered. `moves` is what will be played: of an unusable answer, the legal moves before the fault."""
 
     moves: tuple[Move, ...]
     verdict: Verdict = Verdict.OK

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import gymnasium
 import numpy as np
+
 from lmgame_common import GameError
 
 ObservationKind = Literal["text", "image", "both"]
@@ -153,10 +154,10 @@ class GameEnv[ObsT, ActT](gymnasium.Env[ObsT, ActT]):
 
     @abstractmethod
     def wait(self, frames: int) -> tuple[ObsT, float, bool, bool, dict[str, Any]]:
-        """Let `frames` ≥ 0 frames pass without input; returns what `step` returns. A finished episode stays as it is."""
+        """Let `frames` ≥ 0 frames pass without input; returns what `step` returns. No-op once finished."""
 
     def legal_moves(self) -> tuple[str, ...] | None:
-        """The moves legal right now, where that depends on the state; None where the controls on the card always are."""
+        """The moves legal right now, where that depends on the state; None where all on the card always are."""
         return None
 
     def problem(self, move: Move) -> str | None:
@@ -184,7 +185,7 @@ class Game:
     title: str
     env_id: str
     entry_point: str
-    """`module:Class` of the environment; its keyword arguments are `preset`, `render_mode` and the game's own options."""
+    """`module:Class` of the environment; its keyword arguments: `preset`, `render_mode` and the game's own options."""
     presets: tuple[str, ...]
     """Names of the presets, the default first."""
     cards: Callable[[str], Card]

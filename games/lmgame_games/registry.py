@@ -7,8 +7,8 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 
 import gymnasium
-from lmgame_common import GameError, UnknownNameError, UsageError
 
+from lmgame_common import GameError, UnknownNameError, UsageError
 from lmgame_games.core import Card, Game, GameEnv, Player
 
 BUILT_IN = {"tetris": "lmgame_games.tetris:GAME", "mario": "lmgame_games.mario:GAME"}
