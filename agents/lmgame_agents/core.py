@@ -61,7 +61,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an agent answered. `moves` is what will be played: of an unusable answer, the legal moves before the fault."""
+    """What an agent answered. `moves` is what will be played: of an unusable one, the legal moves before the fault."""
 
     moves: tuple[Move, ...]
     verdict: Verdict = Verdict.OK
