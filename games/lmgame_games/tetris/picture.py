@@ -1,0 +1,40 @@
+"""What a frame of Tetris shows: plain data between the environment and the renderer.
+
+Kinds of piece are numbered everywhere in this package: 0 empty, 1..7 = I, O, T, S, Z, J, L.
+"""
+
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 10, 20
+"""Visible columns and rows of the board."""
+
+
+@dataclass(slots=True)
+class Picture:
+    """One moment of a game. Cells are (row, column), row 0 the highest visible one; rows above it are negative."""
+
+    cells: bytes
+    """Locked cells, 200 bytes, row by row from the top; the active piece is not among them."""
+    active: tuple[tuple[int, int], ...]
+    """The four cells of the piece in play, hidden ones (row < 0) included; empty once the game is over."""
+    active_kind: int
+    """Kind of the piece in play; 0 once the game is over."""
+    rotation: int
+    """0 as it spawned, 1 clockwise, 2 half turn, 3 counter-clockwise."""
+    ghost: tuple[tuple[int, int], ...]
+    """Where a hard drop would put the piece; empty where the preset has no ghost or the game is over."""
+    queue: tuple[int, ...]
+    """The pieces shown as next, the very next first."""
+    has_hold: bool
+    """Whether this preset has a hold box at all."""
+    hold: int
+    """Kind of the piece on hold; 0 for none."""
+    hold_used: bool
+    """Whether hold is spent until the present piece locks."""
+    score: int
+    lines: int
+    level: int
+    """0 where the preset knows no levels."""
+    pieces: int
+    """Pieces locked so far."""
+    game_over: bool
