@@ -1,16 +1,61 @@
-"""Records of runs on disk, and what can be computed from them."""
+"""Records of runs on disk, and what can be computed from them. FORMAT.md describes the files."""
 
-from lmgame_leaderboards.records import EpisodeLog, EpisodeWriter, read_episode
-from lmgame_leaderboards.schema import SCHEMA_VERSION, RunRecord, RunRequest, Versions, episode_id, request_id
+from lmgame_leaderboards.export import export
+from lmgame_leaderboards.records import EpisodeLog, EpisodeWriter, is_finished, read_episode
+from lmgame_leaderboards.results import (
+    EpisodeResult,
+    LatencySummary,
+    RunResults,
+    Summary,
+    UsageTotals,
+    document,
+    episode_row,
+    load_run,
+    summarize,
+)
+from lmgame_leaderboards.run_folder import EpisodeState, RunFolder, episode_path, fresh_folder, read_run, run_path
+from lmgame_leaderboards.schema import (
+    SCHEMA_VERSION,
+    BaselineRecord,
+    GameRequest,
+    RunRecord,
+    RunRequest,
+    Versions,
+    episode_id,
+    request_id,
+)
+from lmgame_leaderboards.stats import mean_interval
+from lmgame_leaderboards.table import markdown_table
 
 __all__ = [
     "SCHEMA_VERSION",
+    "BaselineRecord",
     "EpisodeLog",
+    "EpisodeResult",
+    "EpisodeState",
     "EpisodeWriter",
+    "GameRequest",
+    "LatencySummary",
+    "RunFolder",
     "RunRecord",
     "RunRequest",
+    "RunResults",
+    "Summary",
+    "UsageTotals",
     "Versions",
+    "document",
     "episode_id",
+    "episode_path",
+    "episode_row",
+    "export",
+    "fresh_folder",
+    "is_finished",
+    "load_run",
+    "markdown_table",
+    "mean_interval",
     "read_episode",
+    "read_run",
     "request_id",
+    "run_path",
+    "summarize",
 ]

@@ -4,7 +4,6 @@ A killed process leaves at most one torn line, the last one, which readers drop 
 line is handed to the operating system before the writer returns; the outcome also reaches the disk itself.
 """
 
-import errno
 import json
 import os
 import time
@@ -19,11 +18,15 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from lmgame_common import RecordError
+from lmgame_leaderboards.disk import sync_folder, unwritable
 from lmgame_leaderboards.migrations import MIGRATIONS, Migration, check_version, steps_from
 from lmgame_leaderboards.schema import SCHEMA_VERSION, DecisionLine, FaultLine, HeaderLine, OutcomeLine
 
 IDENTITY = ("episode", "game", "preset", "version", "options", "seed", "model", "clock", "observation")
 """Header fields that must be the same for a record to be continued."""
+
+OUTCOME_ROOM = 8192
+"""Bytes at a record's end among which its outcome must be; outcomes are short."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,25 @@ def read_episode(path: Path, *, migrations: Mapping[int, Migration] = MIGRATIONS
             written by a newer lmgame.
     """
     return _read(path, migrations)[0]
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a record ends with an outcome; looks at its end only, so it costs the same for any length.
+
+    Raises:
+        RecordError: If the file can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - OUTCOME_ROOM))
+            tail = file.read()
+    except OSError as error:
+        raise RecordError(f"Can't read {path}: {error.strerror}.") from error
+    try:
+        line = json.loads(tail.removesuffix(b"\n").rpartition(b"\n")[2].decode())
+    except ValueError:
+        return False
+    return isinstance(line, dict) and line.get("type") == "outcome"
 
 
 def _read(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> tuple[EpisodeLog, bytes, int]:
@@ -186,7 +208,7 @@ class EpisodeWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         writer = cls(path, descriptor, whole)
         try:
             if whole < len(content):
@@ -197,7 +219,7 @@ class EpisodeWriter:
                 writer._append(line)
         except OSError as error:
             writer.close()
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         except RecordError:
             writer.close()
             raise
@@ -216,9 +238,9 @@ class EpisodeWriter:
         self._write("outcome", fields)
         try:
             os.fsync(self._open_descriptor())
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
 
     def close(self) -> None:
         """Let go of the file; what was appended stays. Closing twice does nothing."""
@@ -252,7 +274,7 @@ class EpisodeWriter:
         except OSError as error:
             with suppress(OSError):  # If that fails too, the torn line stays, and readers drop it.
                 os.ftruncate(descriptor, self._size)
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
         self._size += written
 
 
@@ -278,25 +300,3 @@ def _check_continuable(log: EpisodeLog, header: Mapping[str, Any]) -> None:
                 f"{log.path} was begun with {key} {log.header.get(key)!r}, and is now asked for with "
                 f"{header.get(key)!r}. Use --fresh, or another --out, to keep the two apart."
             )
-
-
-def _sync_folder(folder: Path) -> None:
-    """See a folder's entries onto the disk; systems that can't open folders do it on their own."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unwritable(path: Path, error: OSError) -> RecordError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RecordError(
-            f"The disk is full: can't write {path}. Everything up to here is saved. Free some space, then run the same "
-            "command again; it goes on where it stopped."
-        )
-    return RecordError(
-        f"Can't write {path}: {error.strerror or error}. Make it writable, or choose another folder with --out."
-    )

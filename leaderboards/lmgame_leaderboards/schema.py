@@ -8,6 +8,7 @@ ignore fields and kinds of line that they don't know, so both may be added witho
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -183,6 +184,46 @@ class RunRecord(BaseModel):
     """UTC, ISO 8601."""
     command: str = ""
     """The command that continues this run."""
+
+    @classmethod
+    def begin(
+        cls,
+        request: RunRequest | Mapping[str, Any],
+        versions: Versions,
+        *,
+        prompt_hashes: Mapping[str, str] | None = None,
+        baselines: Mapping[str, Mapping[str, Any]] | None = None,
+        command: str = "",
+    ) -> "RunRecord":
+        """The record of a run that begins now.
+
+        Args:
+            request: What was asked for; a mapping is checked against `RunRequest`.
+            versions: What plays.
+            prompt_hashes: By `game/preset`.
+            baselines: By `game/preset`, then player: `BaselineRecord`s, or objects or mappings with their fields.
+            command: The command that continues the run.
+
+        Raises:
+            pydantic.ValidationError: If a mapping lacks something or has it in the wrong form.
+        """
+        if not isinstance(request, RunRequest):
+            request = RunRequest.model_validate(request)
+        return cls(
+            id=request_id(request),
+            request=request,
+            versions=versions,
+            prompt_hashes=dict(prompt_hashes or {}),
+            baselines={
+                key: {
+                    player: BaselineRecord.model_validate(score, from_attributes=True)
+                    for player, score in players.items()
+                }
+                for key, players in (baselines or {}).items()
+            },
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=command,
+        )
 
     def episodes(self) -> list[str]:
         """Ids of all episodes that were asked for, in the order asked."""

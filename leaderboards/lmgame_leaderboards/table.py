@@ -1,0 +1,69 @@
+"""The result table as Markdown: reads well as it stands, and pastes into an issue."""
+
+from collections.abc import Iterable, Sequence
+
+from lmgame_leaderboards.results import Summary
+
+HEAD = ("Game", "Preset", "Player", "n", "Metric", "", "Value", "95 % CI")
+RIGHT = (False, False, False, True, False, False, True, True)
+"""Which columns hold numbers."""
+
+
+def markdown_table(summaries: Iterable[Summary], model: str, *, clock: str = "paused") -> str:
+    """A table with the model's row for each game and preset, and the baselines' rows below it, worst first.
+
+    Args:
+        summaries: From `summarize`.
+        model: What the model's rows are called.
+        clock: The run's clock; `realtime` is told beside the preset, since such scores stand apart.
+
+    Returns:
+        Lines ending in a newline each, columns padded. ↑ says that more is better; the interval is that of the mean,
+        a dash where there is none.
+    """
+    rows: list[tuple[str, ...]] = []
+    for summary in summaries:
+        preset = summary.preset if clock == "paused" else f"{summary.preset}, {clock}"
+        rows.append(_row(summary.game, preset, f"**{model}**", summary.n, summary.mean, summary.ci95))
+        for player, score in sorted(summary.baselines.items(), key=lambda item: (item[1].mean, item[0])):
+            rows.append(_row("", "", player, score.n, score.mean, score.ci95))
+    return _markdown(rows)
+
+
+def _row(
+    game: str, preset: str, player: str, n: int, mean: float | None, ci95: tuple[float, float] | None
+) -> tuple[str, ...]:
+    value, *ends = _numbers([] if mean is None else [mean, *(ci95 or ())])
+    return (game, preset, player, str(n), "score", "↑", value, f"[{', '.join(ends)}]" if ends else "–")
+
+
+def _numbers(values: Sequence[float]) -> list[str]:
+    """Numbers to one more digit than the interval makes sensible: two decimals, one, or none as they grow."""
+    if not values:
+        return ["–"]
+    spread = max(values) - min(values) if len(values) > 1 else max(abs(value) for value in values)
+    decimals = 2 if spread < 10 else 1 if spread < 1000 else 0
+    return [f"{value:,.{decimals}f}" for value in values]
+
+
+def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    cells = [HEAD, *(tuple(_escape(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
+    lines = [_line(row, widths) for row in cells]
+    rule = "|".join(
+        "-" * (width + 1) + ":" if right else "-" * (width + 2) for width, right in zip(widths, RIGHT, strict=True)
+    )
+    lines.insert(1, f"|{rule}|")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell.rjust(width) if right else cell.ljust(width) for cell, width, right in zip(row, widths, RIGHT, strict=True)
+    )
+    return f"| {' | '.join(padded)} |"
+
+
+def _escape(cell: str) -> str:
+    """A cell that can't break the table: bars escaped, line breaks made spaces."""
+    return " ".join(cell.split()).replace("|", "\\|")
