@@ -31,6 +31,11 @@ class Usage:
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
 
+    @property
+    def total(self) -> int:
+        """Prompt and completion tokens, as far as they are known."""
+        return (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:

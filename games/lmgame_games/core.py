@@ -125,15 +125,18 @@ class Card:
 class GameEnv[ObsT, ActT](gymnasium.Env[ObsT, ActT]):
     """Base of every one-player game.
 
-    `reset` and `step` are Gymnasium's. The `info` of both has at least `score` (the score so far) and, after `step`,
-    `turn_over` (bool: the moves left over of the current answer must be dropped, because what they were meant for is
-    gone, such as a piece that has locked). Observations and frames are fresh arrays. All randomness comes from
+    `reset` and `step` are Gymnasium's. The `info` of both has at least `score` (the score so far) and, after `step` and
+    `wait`, `frames` (int: frames of the game's own time that passed) and `turn_over` (bool: the moves left over of the
+    current answer must be dropped, because what they were meant for is gone, such as a piece that has locked). Observations and frames are fresh arrays. All randomness comes from
     `reset(seed=…)`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (Gymnasium's own contract)
     card: Card
-    """The card of the preset this environment was made with; games without cards set none."""
+    """The card of the preset this environment was made with."""
+    on_frame: Callable[[], None] | None = None
+    """Set by whoever films. A game whose steps span many frames calls it after each of them, when `render()` shows that
+    frame; a game that changes once a step leaves it alone."""
 
     @property
     @abstractmethod

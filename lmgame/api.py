@@ -1,0 +1,64 @@
+"""The Python API for researchers."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from lmgame.request import Request, first_seeds
+from lmgame.run import RunResult, play_request
+from lmgame.watch import Watcher
+
+
+def request_of(
+    model: str,
+    game: str | Iterable[str] = "tetris",
+    *,
+    episodes: int | None = None,
+    seed: int = 0,
+    seeds: Iterable[int] | None = None,
+    **settings: Any,
+) -> Request:
+    """A request from the arguments of `play`. Raises UsageError if they make no sense."""
+    games = (game,) if isinstance(game, str) else tuple(game)
+    chosen = first_seeds(1 if episodes is None else episodes, seed) if seeds is None else tuple(seeds)
+    return Request(model=model, games=games, seeds=chosen, **settings)
+
+
+async def play_async(
+    model: str,
+    game: str | Iterable[str] = "tetris",
+    *,
+    episodes: int | None = None,
+    seed: int = 0,
+    seeds: Iterable[int] | None = None,
+    watcher: Watcher | None = None,
+    **settings: Any,
+) -> RunResult:
+    """Play episodes and return their results.
+
+    Args:
+        model: As in `--model`: `smollm2`, `openai/gpt-…`, `URL#model`, `random`, `scripted`, …
+        game: A game's name, or several.
+        episodes: Number of episodes of each game; their seeds are `seed`, `seed + 1`, … Default 1.
+        seed: The first seed.
+        seeds: The seeds themselves, instead of `episodes` and `seed`.
+        watcher: Told of the progress; see `lmgame.watch.Watcher`.
+        settings: Any other field of `lmgame.Request`, such as `preset`, `clock`, `out`, `concurrency`.
+
+    Returns:
+        The results; asked for again, a run is completed where it was cut off, and nothing is played twice.
+
+    Raises:
+        UsageError: If the request makes no sense.
+        InfrastructureError: If the endpoint doesn't answer. Trouble later on is no exception: the result then is not
+            `complete`, and says why.
+        RecordError: If the run's folder can't be used.
+    """
+    return await play_request(
+        request_of(model, game, episodes=episodes, seed=seed, seeds=seeds, **settings), watcher=watcher
+    )
+
+
+def play(model: str, game: str | Iterable[str] = "tetris", **arguments: Any) -> RunResult:
+    """`play_async` for programs without an event loop; the same arguments, results and errors."""
+    return asyncio.run(play_async(model, game, **arguments))

@@ -1,0 +1,43 @@
+"""The command line. One file a command; the roof's Python API does the work."""
+
+import logging
+import os
+import sys
+
+import typer
+from lmgame_common import LmgameError
+from rich.console import Console
+
+from lmgame.cli.catalogue import games, models
+from lmgame.cli.doctor import doctor
+from lmgame.cli.export import export
+from lmgame.cli.play import play
+from lmgame.cli.replay import replay
+from lmgame.cli.show import show
+
+app = typer.Typer(
+    name="lmgame",
+    help="Find out how well language and vision-language models play games.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "LMGAME", "help_option_names": ["-h", "--help"]},
+)
+for command in (play, replay, show, export, games, models, doctor):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point of the `lmgame` command: errors become one message and an exit code, never a traceback."""
+    # pygame greets on standard output when it is imported, which would spoil --json.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    logging.basicConfig(level=os.environ.get("LMGAME_LOG_LEVEL", "ERROR").upper(), stream=sys.stderr)
+    try:
+        app()
+    except LmgameError as error:
+        Console(stderr=True, highlight=False).print(f"lmgame: {error}", markup=False, style="red", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,75 @@
+"""`lmgame games` and `lmgame models`: what there is to play, and who can play it."""
+
+from typing import Annotated
+
+import typer
+from lmgame_games import card, game
+from lmgame_games import games as registered
+from rich.console import Console
+from rich.table import Table
+
+from lmgame.request import AGENTS
+
+
+def games(
+    name: Annotated[str | None, typer.Argument(help="Show this game's card.", show_default=False)] = None,
+    preset: Annotated[str | None, typer.Option(help="Of this preset.", show_default=False)] = None,
+) -> None:
+    """List the games, or show one game's card."""
+    console = Console(highlight=False)
+    if name:
+        _card(console, name, preset)
+        return
+    table = Table("game", "title", "preset", "score", "random", "scripted", box=None, pad_edge=False)
+    for found in registered().values():
+        for preset in found.presets:
+            shown = card(found.name, preset)
+            cells = [found.name, found.title, preset, shown.score]
+            for player in ("random", "scripted"):
+                measured = shown.baselines.get(player)
+                cells.append(f"{measured.mean:,.1f}" if measured else "–")
+            table.add_row(*cells)
+    console.print(table)
+    console.print("\nlmgame games GAME shows a card; lmgame play --model human --game GAME lets you play it.")
+
+
+def _card(console: Console, name: str, preset: str | None) -> None:
+    shown = card(name, preset)
+    found = game(name)
+    console.print(f"{shown.title} ({shown.game}, preset {shown.preset}, version {shown.version})", style="bold")
+    console.print(f"{shown.env_id}; presets: {', '.join(found.presets)}\n", markup=False)
+    console.print(shown.rules, markup=False)
+    console.print("\nControls", style="bold")
+    for control in shown.controls:
+        console.print(f"  {control.name}: {control.does}", markup=False)
+    facts = {
+        "An answer": " or ".join(shown.answers),
+        "Illegal": shown.illegal,
+        "Score": shown.score,
+        "Time": f"{shown.fps:g} frames a second; {shown.move_frames}",
+        "Decisions": f"at most {shown.max_decisions} an episode, at most {shown.max_moves} moves each",
+        "Seed": shown.seed,
+        "Options": "; ".join(f"{option}: {meaning}" for option, meaning in found.options.items()) or "none",
+        "Why so": shown.notes,
+    }
+    for title, fact in facts.items():
+        if fact:
+            console.print(f"\n{title}", style="bold")
+            console.print(f"  {fact}", markup=False)
+    console.print("\nBaselines", style="bold")
+    for player, measured in shown.baselines.items():
+        low, high = measured.ci95
+        console.print(f"  {player}: {measured.mean:,.2f} (95 % CI {low:,.2f} to {high:,.2f}, n = {measured.n})")
+
+
+def models() -> None:
+    """List what `--model` understands."""
+    from lmgame_serving import catalogue
+
+    console = Console(highlight=False)
+    table = Table("--model", "what it is", "key", box=None, pad_edge=False)
+    for agent in AGENTS:
+        table.add_row(agent, "a player of this machine: no model, no endpoint", "")
+    for row in catalogue():
+        table.add_row(row.pattern, row.what, row.key)
+    console.print(table)

@@ -1,0 +1,105 @@
+"""`lmgame doctor`: what is installed, what is missing, and the command that adds it."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+from lmgame_common import LmgameError
+from lmgame_games import games
+from lmgame_serving import cache_dir, key_variables
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: fine or not, what was seen, and what to do about it."""
+
+    what: str
+    fine: bool | None
+    """None: optional and absent."""
+    seen: str
+    cure: str = ""
+
+
+def doctor() -> None:
+    """Say what is installed, what is missing, and the exact command to add it."""
+    console = Console(highlight=False)
+    table = Table("", "what", "seen", "to do", box=None, pad_edge=False)
+    findings = [finding for look in LOOKS for finding in look()]
+    for finding in findings:
+        sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]–[/]"}[finding.fine]
+        table.add_row(sign, finding.what, finding.seen, finding.cure)
+    console.print(table)
+    if any(finding.fine is False for finding in findings):
+        raise typer.Exit(1)
+
+
+def _python() -> Iterator[Finding]:
+    fine = (3, 12) <= sys.version_info[:2] <= (3, 13)
+    yield Finding("Python", fine, platform.python_version(), "" if fine else "use Python 3.12 or 3.13")
+    yield Finding("lmgame", True, version("lmgame"))
+
+
+def _packages() -> Iterator[Finding]:
+    optional = {
+        "xllamacpp": ("models on the CPU (smollm2, llamacpp/…)", None),
+        "nes-py": ("Super Mario Bros", "mario"),
+        "gym-super-mario-bros": ("its cartridge image", "mario"),
+        "av": ("replays as .mp4 (else .gif)", "video"),
+        "pyarrow": ("lmgame export --to parquet", "parquet"),
+    }
+    for name, (purpose, extra) in optional.items():
+        try:
+            yield Finding(f"{name}: {purpose}", True, version(name))
+        except PackageNotFoundError:
+            cure = f"uv pip install 'lmgame[{extra}]'" if extra else f"uv pip install {name}"
+            yield Finding(f"{name}: {purpose}", None, "not installed", cure)
+
+
+def _games() -> Iterator[Finding]:
+    for game in games().values():
+        try:
+            if game.check:
+                game.check()
+            yield Finding(f"game {game.name}", True, game.title)
+        except LmgameError as error:
+            yield Finding(f"game {game.name}", None, "can't run here", str(error))
+
+
+def _keys() -> Iterator[Finding]:
+    for provider, variables in key_variables().items():
+        held = [name for name in variables if os.environ.get(name)]
+        if held:
+            yield Finding(f"key for {provider}/…", True, held[0])
+    if not any(os.environ.get(name) for variables in key_variables().values() for name in variables):
+        names = ", ".join(variables[0] for variables in key_variables().values())
+        yield Finding("provider keys", None, "none set", f"export one of {names}")
+
+
+def _places() -> Iterator[Finding]:
+    cache = cache_dir()
+    free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
+    cure = "" if free > 1e9 else "smollm2 needs 400 MB while it is fetched; set LMGAME_CACHE to a larger disk"
+    yield Finding(f"cache {cache}", free > 1e9, f"{free / 1e9:.0f} GB free", cure)
+    try:
+        with tempfile.TemporaryFile(dir=Path.cwd()):
+            yield Finding(f"runs in {Path.cwd()}", True, "writable")
+    except OSError as error:
+        yield Finding(f"runs in {Path.cwd()}", False, str(error), "use --out DIR")
+
+
+def _screens() -> Iterator[Finding]:
+    shown = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    cure = "" if shown else "log in with a display, or start Xvfb and set DISPLAY"
+    yield Finding("display, for --model human", True if shown else None, "found" if shown else "none", cure)
+
+
+LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _packages, _games, _keys, _places, _screens)

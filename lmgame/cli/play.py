@@ -1,0 +1,219 @@
+"""`lmgame play`."""
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from lmgame_agents import ChatAgent, InfrastructureError
+from lmgame_common import InterruptedRunError, LmgameError, UsageError
+from lmgame_games import card
+from lmgame_leaderboards import markdown_table
+from rich.console import Console
+
+from lmgame.cli.display import display
+from lmgame.cli.dry_run import dry_run
+from lmgame.cli.replay import replay_path
+from lmgame.film import film
+from lmgame.request import Request, first_seeds, seed_list
+from lmgame.run import RunResult, play_request
+
+MODEL = "What plays: smollm2, openai/…, URL#model, random, scripted, human, …; `lmgame models` lists them."
+AGENT, LIMITS, OUTPUT = "The model", "Limits", "Output"
+
+
+def play(
+    model: Annotated[str, typer.Option("--model", "-m", help=MODEL, show_default=False)],
+    game: Annotated[list[str], typer.Option("--game", "-g", help="What is played; may be given several times.")] = [  # noqa: B006
+        "tetris"
+    ],
+    preset: Annotated[
+        str | None, typer.Option(help="The games' parameters; `lmgame games` lists them.", show_default=False)
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option("--episodes", "-n", help="Episodes of each game (default 1).", show_default=False)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="First seed (default 0).", show_default=False)] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="The seeds themselves, such as 0,3,10-19.", show_default=False)
+    ] = None,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-c", help="Episodes in flight at once.")] = 4,
+    clock: Annotated[
+        str, typer.Option(help="paused: the game waits for the model; realtime: it goes on meanwhile.")
+    ] = "paused",
+    observation: Annotated[
+        str | None,
+        typer.Option(help="text, image or both; by default what the preset and the model allow.", show_default=False),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="mario: the start stage, such as 1-2.", show_default=False)] = None,
+    lives: Annotated[int | None, typer.Option(help="mario: 1 or 3.", show_default=False)] = None,
+    rom: Annotated[Path | None, typer.Option(help="mario: a cartridge image of your own.", show_default=False)] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", help="NAME=VALUE: an option of the game's own.", show_default=False),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible endpoint.", rich_help_panel=AGENT, show_default=False)
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(rich_help_panel=AGENT, show_default=False)] = None,
+    top_p: Annotated[float | None, typer.Option(rich_help_panel=AGENT, show_default=False)] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Of one answer.", rich_help_panel=AGENT, show_default=False)
+    ] = None,
+    reasoning_effort: Annotated[
+        str | None, typer.Option(help="For models that take it.", rich_help_panel=AGENT, show_default=False)
+    ] = None,
+    structured: Annotated[
+        bool | None,
+        typer.Option(
+            "--structured/--free",
+            help="Hold answers to a JSON schema, on the server.",
+            rich_help_panel=AGENT,
+            show_default=False,
+        ),
+    ] = None,
+    history: Annotated[int, typer.Option(help="Earlier turns shown to the model, as text.", rich_help_panel=AGENT)] = 0,
+    request_timeout: Annotated[
+        float, typer.Option(help="Seconds a model may take for an answer.", rich_help_panel=AGENT)
+    ] = 600.0,
+    idle_timeout: Annotated[
+        float, typer.Option(help="Seconds of silence that are the server's fault.", rich_help_panel=AGENT)
+    ] = 120.0,
+    max_retries: Annotated[
+        int, typer.Option(help="Times a decision is asked again after infrastructure faults.", rich_help_panel=AGENT)
+    ] = 8,
+    max_decisions: Annotated[
+        int | None, typer.Option(help="Of an episode.", rich_help_panel=LIMITS, show_default=False)
+    ] = None,
+    max_tokens_total: Annotated[
+        int | None, typer.Option(help="Of the whole run.", rich_help_panel=LIMITS, show_default=False)
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="US dollars for the whole run.", rich_help_panel=LIMITS, show_default=False)
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            help="PROMPT,COMPLETION: US dollars per million tokens, where the server reports no cost.",
+            rich_help_panel=LIMITS,
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run's folder (default runs/<id>).", rich_help_panel=OUTPUT, show_default=False),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output.", rich_help_panel=OUTPUT)
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over, in a new folder.", rich_help_panel=OUTPUT)
+    ] = False,
+    dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the first prompt and what the run needs.", rich_help_panel=OUTPUT),
+    ] = False,
+) -> None:
+    """Let a model play. Asked for again, a run is completed where it was cut off."""
+    if seeds is not None and (episodes is not None or seed is not None):
+        raise UsageError("--seeds names the seeds itself; leave out --episodes and --seed.")
+    request = Request(
+        model=model,
+        games=tuple(game),
+        preset=preset,
+        seeds=seed_list(seeds) if seeds is not None else first_seeds(1 if episodes is None else episodes, seed or 0),
+        clock=clock,  # pyright: ignore[reportArgumentType]  (the request checks it)
+        observation=observation,  # pyright: ignore[reportArgumentType]
+        max_decisions=max_decisions,
+        base_url=base_url,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        reasoning_effort=reasoning_effort,
+        structured=structured,
+        history=history,
+        options=_options(option or [], stage=stage, lives=lives, rom=rom),
+        concurrency=1 if model == "human" else concurrency,
+        out=out,
+        fresh=fresh,
+        max_tokens_total=max_tokens_total,
+        max_cost=max_cost,
+        price=_price(price),
+        request_timeout=request_timeout,
+        idle_timeout=idle_timeout,
+        max_retries=max_retries,
+    )
+    if dry:
+        dry_run(request, as_json)
+        return
+    result = _play(request)
+    if as_json:
+        print(json.dumps(result.document(), ensure_ascii=False, indent=1))
+    else:
+        _report(result)
+    if result.stopped == "infrastructure":
+        raise typer.Exit(3)
+
+
+def _options(pairs: list[str], **named: Any) -> dict[str, Any]:
+    options = {name: str(value) if isinstance(value, Path) else value for name, value in named.items()}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--option wants NAME=VALUE; {pair!r} is not of that form.")
+        options[name] = value
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _price(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        prompt, completion = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--price wants two numbers, PROMPT,COMPLETION, such as 0.15,0.60; not {text!r}.") from None
+    if not (prompt >= 0 and completion >= 0):
+        raise UsageError(f"--price must not be negative: {text!r}.")
+    return prompt, completion
+
+
+def _command() -> str:
+    """The command that continues this run: the same one, without `--fresh`."""
+    return shlex.join(["lmgame", *(word for word in sys.argv[1:] if word != "--fresh")])
+
+
+def _play(request: Request) -> RunResult:
+    console = Console(stderr=True)
+    try:
+        with display(console) as watcher:
+            return asyncio.run(play_request(request, watcher, _command()))
+    except (KeyboardInterrupt, InterruptedRunError):
+        raise InterruptedRunError(f"Interrupted; all answers so far are on disk. To go on: {_command()}") from None
+
+
+def _report(result: RunResult) -> None:
+    console = Console(highlight=False)
+    # Markdown, so that it can be pasted into an issue as it is.
+    print(markdown_table(result.summary, result.run.request.model, clock=result.run.request.clock))
+    console.print(f"run folder: {result.folder}", markup=False, soft_wrap=True)
+    best = max((row for row in result.episodes if row.outcome), key=lambda row: row.score, default=None)
+    if best:
+        path = result.episode_path(best.id)
+        out = Path(os.path.relpath(replay_path(path)))
+        if not out.exists():
+            out.parent.mkdir(exist_ok=True)
+            film(path, out)
+        console.print(f"replay of {best.id}: {out}", markup=False, soft_wrap=True)
+    if result.stopped == "budget":
+        console.print("Stopped at the budget; the same command with a larger one goes on.")
+    elif result.stopped:
+        Console(stderr=True, highlight=False).print(
+            f"Incomplete, through infrastructure: {result.problem}\nTo go on: {_command()}",
+            markup=False,
+            style="red",
+            soft_wrap=True,
+        )

@@ -1,0 +1,216 @@
+"""One episode, from its first decision or from where its record was cut off."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lmgame_agents import Agent, Decision, InfrastructureError, Latency, Observation, Usage, Verdict
+from lmgame_common import RecordError
+from lmgame_games import Card, GameEnv, Move, ObservationKind, frame_of, make
+from lmgame_leaderboards import EpisodeWriter, episode_id, read_episode
+
+from lmgame.retry import ask
+from lmgame.turn import FORFEIT_AFTER, play_turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodePlan:
+    """What one episode is: a card, a seed, limits."""
+
+    card: Card
+    seed: int
+    max_decisions: int
+    realtime: bool = False
+    observation: ObservationKind | None = None
+    """None for agents that look at the environment itself."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    max_retries: int = 8
+
+    @property
+    def id(self) -> str:
+        """Names the episode within its run, and its file."""
+        return episode_id(self.card.game, self.card.preset, self.seed)
+
+    def make(self) -> GameEnv[Any, Any]:
+        """The environment, not yet reset."""
+        return make(self.card.game, self.card.preset, **self.options)
+
+
+@dataclass(slots=True)
+class EpisodeState:
+    """Where an episode stands; what a live display reads."""
+
+    plan: EpisodePlan
+    env: GameEnv[Any, Any] | None = None
+    decisions: int = 0
+    score: float = 0.0
+    tokens: int = 0
+    latency: float | None = None
+    faults: int = 0
+    status: str = "waiting"
+    outcome: str | None = None
+
+
+def observe(env: GameEnv[Any, Any], kind: ObservationKind | None, **rest: Any) -> Observation:
+    """What an agent that sees `kind` gets for the present state."""
+    return Observation(
+        text=env.text() if kind in ("text", "both") else None,
+        frame=frame_of(env) if kind in ("image", "both") else None,
+        legal_moves=env.legal_moves(),
+        **rest,
+    )
+
+
+def decision_of(record: Mapping[str, Any]) -> Decision:
+    """The decision that a record's line holds."""
+    return Decision(
+        moves=tuple(Move.parse(move) for move in record["moves"]),
+        verdict=Verdict(record["verdict"]),
+        raw=record.get("raw") or "",
+        thought=record.get("thought"),
+        problem=record.get("problem"),
+        finish_reason=record.get("finish_reason"),
+        usage=Usage(**(record.get("usage") or {})),
+        latency=Latency(**(record.get("latency") or {})),
+    )
+
+
+def record_of(decision: Decision) -> dict[str, Any]:
+    """A decision as the fields of a record's line."""
+    return {
+        "moves": [str(move) for move in decision.moves],
+        "verdict": decision.verdict.value,
+        "raw": decision.raw,
+        "thought": decision.thought,
+        "problem": decision.problem,
+        "finish_reason": decision.finish_reason,
+        "usage": asdict(decision.usage),
+        "latency": asdict(decision.latency),
+    }
+
+
+class Episode:
+    """Plays one episode into its record."""
+
+    def __init__(
+        self,
+        plan: EpisodePlan,
+        path: Path,
+        header: Mapping[str, Any],
+        make_agent: Callable[[EpisodePlan, GameEnv[Any, Any]], Agent],
+        state: EpisodeState,
+        on_answer: Callable[[Usage], None],
+        on_change: Callable[[EpisodeState], None],
+        may_go_on: Callable[[], bool],
+    ) -> None:
+        self.plan, self.path, self.header, self.state = plan, path, dict(header), state
+        self._make_agent, self._may_go_on = make_agent, may_go_on
+        self._on_answer, self._on_change = on_answer, on_change
+        self._unusable = 0
+        self._feedback: str | None = None
+        self._over = False
+
+    async def play(self) -> bool:
+        """Play to the end; True when the episode is over, False when `may_go_on` stopped it before.
+
+        Raises:
+            InfrastructureError: When the server is at fault for good; the episode can be continued later.
+            RecordError: When the record can't be continued or written.
+        """
+        env = self.plan.make()
+        writer = EpisodeWriter.open(self.path, self.header)
+        try:
+            env.reset(seed=self.plan.seed)
+            agent = self._make_agent(self.plan, env)
+            self.state.env, self.state.decisions, self.state.tokens = env, 0, 0
+            await self._catch_up(env, agent)
+            self.state.status = "playing"
+            self._on_change(self.state)
+            while not self._ended(env):
+                if not self._may_go_on():
+                    self.state.status = "stopped"
+                    return False
+                await self._decide(env, agent, writer)
+                # Agents that never wait would keep every other episode and the display from running.
+                await asyncio.sleep(0)
+            writer.outcome(outcome=self.state.outcome, score=env.score, decisions=self.state.decisions)
+            self.state.status = "done"
+            return True
+        finally:
+            writer.close()
+            self._on_change(self.state)
+            self.state.env = None
+            env.close()
+
+    async def _catch_up(self, env: GameEnv[Any, Any], agent: Agent) -> None:
+        """Re-play what is logged, and let the agent recall it."""
+        log = read_episode(self.path)
+        self.state.faults = len(log.faults)
+        # A recalled turn needs no frame: only the newest turn ever carries one.
+        kind: ObservationKind | None = "text" if self.plan.observation else None
+        for record in log.decisions:
+            decision = decision_of(record)
+            agent.recall(self._observation(env, kind), decision)
+            self._apply(env, decision, record["waited"])
+            if env.score != record["score"]:
+                raise RecordError(
+                    f"{self.path}: playing the record's moves again gives another score ({env.score} instead of "
+                    f"{record['score']} after decision {record['index']}). It was made by other rules; use --fresh."
+                )
+            if record["index"] % 64 == 0:
+                await asyncio.sleep(0)
+
+    def _observation(self, env: GameEnv[Any, Any], kind: ObservationKind | None) -> Observation:
+        return observe(
+            env,
+            kind,
+            feedback=self._feedback,
+            decisions_left=self.plan.max_decisions - self.state.decisions,
+            index=self.state.decisions,
+        )
+
+    async def _decide(self, env: GameEnv[Any, Any], agent: Agent, writer: EpisodeWriter) -> None:
+        index = self.state.decisions
+
+        def on_fault(fault: InfrastructureError) -> None:
+            self.state.faults += 1
+            writer.fault(index=index, kind=fault.kind, message=str(fault))
+            self._on_change(self.state)
+
+        decision = await ask(
+            agent, self._observation(env, self.plan.observation), max_retries=self.plan.max_retries, on_fault=on_fault
+        )
+        waited = math.floor(decision.latency.total * self.plan.card.fps) if self.plan.realtime else 0
+        played = self._apply(env, decision, waited)
+        writer.decision(
+            index=index, **record_of(decision), played=played, waited=waited, score=env.score, time=time.time()
+        )
+        self._on_answer(decision.usage)
+        self._on_change(self.state)
+
+    def _apply(self, env: GameEnv[Any, Any], decision: Decision, waited: int) -> int:
+        usable = decision.verdict is Verdict.OK
+        turn = play_turn(env, decision.moves, usable=usable, waited=waited)
+        state = self.state
+        state.decisions += 1
+        state.score = env.score
+        state.tokens += decision.usage.total
+        state.latency = decision.latency.total
+        self._feedback = decision.problem
+        self._unusable = 0 if usable else self._unusable + 1
+        self._over = turn.over
+        return turn.played
+
+    def _ended(self, env: GameEnv[Any, Any]) -> bool:
+        """Whether the episode is over; if so, why goes into the state."""
+        if self._over:
+            self.state.outcome = env.outcome()
+        elif self._unusable >= FORFEIT_AFTER:
+            self.state.outcome = "forfeit"
+        elif self.state.decisions >= self.plan.max_decisions:
+            self.state.outcome = "decision_limit"
+        return self.state.outcome is not None

@@ -1,0 +1,285 @@
+"""A run: many episodes against one model, in one folder, begun or continued."""
+
+import asyncio
+import hashlib
+import platform
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lmgame_agents import InfrastructureError, Usage, system_prompt
+from lmgame_common import UsageError
+from lmgame_games import Card
+from lmgame_leaderboards import (
+    EpisodeResult,
+    RunFolder,
+    RunRecord,
+    Summary,
+    Versions,
+    document,
+    episode_path,
+    fresh_folder,
+    load_run,
+    read_episode,
+    run_path,
+)
+from lmgame_serving import Resolved
+
+from lmgame.budget import Budget
+from lmgame.episode import Episode, EpisodePlan, EpisodeState, decision_of
+from lmgame.players import Players, open_players, resolved, sampling_record
+from lmgame.request import Request
+from lmgame.retry import GaveUpError
+from lmgame.watch import Silent, Watcher
+
+PACKAGES = ("numpy", "gymnasium", "nes-py", "gym-super-mario-bros", "xllamacpp", "openai", "pillow")
+"""Packages whose versions a run's record names, because games and engines stand on them."""
+
+GIVE_UP_AFTER = 3
+"""Episodes put off in a row, with no answer to any episode in between, after which the server counts as down."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to."""
+
+    folder: Path
+    run: RunRecord
+    episodes: list[EpisodeResult]
+    """Those begun, in the order asked for; the outcome of one that was cut off is None."""
+    summary: list[Summary]
+    complete: bool
+    stopped: str | None = None
+    """Why the run is incomplete: `budget` or `infrastructure`; None if it is complete."""
+    problem: str | None = None
+    """The fault behind `infrastructure`, in words."""
+
+    def document(self) -> dict[str, Any]:
+        """The same as one JSON document, as `--json` prints it."""
+        return document(self.run, self.episodes, self.summary)
+
+    def episode_path(self, episode: str) -> Path:
+        """The record of an episode, by its id."""
+        return episode_path(self.folder, episode)
+
+
+def plans(request: Request) -> list[EpisodePlan]:
+    """The episodes a request asks for; what their agents see is not yet settled."""
+    return [
+        EpisodePlan(
+            card=preset,
+            seed=seed,
+            max_decisions=request.decisions(preset),
+            realtime=request.clock == "realtime",
+            options=dict(request.options),
+            max_retries=request.max_retries,
+        )
+        for preset in request.cards()
+        for seed in request.seeds
+    ]
+
+
+def begin_record(request: Request, target: Resolved | None, command: str = "") -> RunRecord:
+    """The record a new run of this request begins with; its id is the request's identity."""
+    cards = request.cards()
+    fixed = {
+        "model": request.model,
+        "base_url": target.base_url if target else None,
+        "games": [
+            {"game": c.game, "preset": c.preset, "version": c.version, "options": dict(request.options)} for c in cards
+        ],
+        "seeds": list(request.seeds),
+        "sampling": {} if target is None else sampling_record(request),
+        "observation": request.observation,
+        "history": request.history,
+        "clock": request.clock,
+        "max_decisions": request.max_decisions,
+        "structured": request.structured,
+    }
+    versions = Versions(
+        lmgame=version("lmgame"),
+        python=platform.python_version(),
+        packages={name: found for name in PACKAGES if (found := _version(name))},
+        rom=_rom(request),
+    )
+    return RunRecord.begin(
+        fixed,
+        versions,
+        prompt_hashes={} if target is None else {f"{c.game}/{c.preset}": prompt_hash(c) for c in cards},
+        baselines={f"{c.game}/{c.preset}": c.baselines for c in cards},
+        command=command,
+    )
+
+
+def prompt_hash(preset: Card) -> str:
+    """Hash of everything fixed that a model is told under that card, whatever it sees."""
+    texts = [system_prompt(preset, kind) for kind in ("text", "image", "both")]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _rom(request: Request) -> str | None:
+    path = request.options.get("rom")
+    if path is None:
+        return None
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"--rom {path}: {error.strerror}. Give the path of a cartridge image.") from error
+
+
+def folder_of(request: Request, record: RunRecord) -> Path:
+    """Where the run goes: `--out`, else `runs/<id>`; with `--fresh` the first such name that is not taken."""
+    path = request.out or run_path(record.id)
+    return fresh_folder(path) if request.fresh else path
+
+
+async def play_request(request: Request, watcher: Watcher | None = None, command: str = "") -> RunResult:
+    """Play what is asked for, or what is missing of it.
+
+    Args:
+        request: What to play.
+        watcher: Told of the progress.
+        command: The command that continues the run, for its record.
+
+    Raises:
+        UsageError, UnknownNameError: If the request makes no sense.
+        RecordError: If the folder or a record in it can't be used.
+        InfrastructureError: If the endpoint doesn't answer at all; nothing has been played then.
+    """
+    watcher = watcher or Silent()
+    for preset in request.cards():
+        EpisodePlan(card=preset, seed=0, max_decisions=1, options=dict(request.options)).make().close()
+    target = resolved(request)
+    record = begin_record(request, target, command)
+    with RunFolder.open(folder_of(request, record), record) as folder:
+        todo = plans(request)
+        states = [EpisodeState(plan) for plan in todo]
+        budget = Budget(request.max_tokens_total, request.max_cost, request.price)
+        for state in states:
+            _read_state(state, folder, budget)
+        if folder.finished:
+            watcher.note("This run is finished; --fresh plays it again, in a new folder.")
+            return _result(folder)
+        scheduler = _Scheduler(request, folder, states, budget, watcher)
+        if budget.spent:
+            return _result(folder, stopped="budget")
+        async with open_players(request, target, watcher) as players:
+            watcher.started(folder.path, states)
+            await scheduler.play(players)
+        return _result(folder, scheduler.stopped, scheduler.problem)
+
+
+def _read_state(state: EpisodeState, folder: RunFolder, budget: Budget) -> None:
+    """What earlier sittings left of an episode. Damaged records are found here, before anything is played."""
+    path = folder.episode_path(state.plan.id)
+    if not path.exists():
+        return
+    log = read_episode(path)
+    for record in log.decisions:
+        decision = decision_of(record)
+        budget.charge(decision.usage)
+        state.tokens += decision.usage.total
+        state.decisions, state.score = state.decisions + 1, record["score"]
+    if log.outcome:
+        state.status, state.outcome = "done", log.outcome["outcome"]
+    elif log.decisions:
+        state.status = "cut off"
+
+
+def _result(folder: RunFolder, stopped: str | None = None, problem: str | None = None) -> RunResult:
+    found = load_run(folder.path)
+    return RunResult(
+        folder.path, found.record, found.episodes, found.summaries, folder.finished, stopped=stopped, problem=problem
+    )
+
+
+class _Scheduler:
+    """Keeps `concurrency` episodes in flight until all are over, the budget is spent or the server is down."""
+
+    def __init__(
+        self,
+        request: Request,
+        folder: RunFolder,
+        states: Sequence[EpisodeState],
+        budget: Budget,
+        watcher: Watcher,
+    ) -> None:
+        self._request, self._folder, self._states = request, folder, states
+        self._budget, self._watcher = budget, watcher
+        self._put_off = 0
+        self.stopped: str | None = None
+        self.problem: str | None = None
+
+    async def play(self, players: Players) -> None:
+        queue = deque(sorted((s for s in self._states if s.status != "done"), key=lambda s: s.status != "cut off"))
+        workers = [
+            asyncio.create_task(self._work(queue, players)) for _ in range(min(self._request.concurrency, len(queue)))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, queue: "deque[EpisodeState]", players: Players) -> None:
+        while queue and self._may_go_on():
+            state = queue.popleft()
+            try:
+                await self._episode(state, players).play()
+            except GaveUpError as fault:
+                self._put_off += 1
+                self.problem = str(fault)
+                state.status = "put off"
+                self._watcher.changed(state)
+                if self._put_off >= GIVE_UP_AFTER or self._put_off >= len(self._states):
+                    self.stopped = "infrastructure"
+            except InfrastructureError as fault:
+                self.stopped, self.problem = "infrastructure", str(fault)
+        if self.problem and not self.stopped and not queue:
+            self.stopped = "infrastructure"
+
+    def _episode(self, state: EpisodeState, players: Players) -> Episode:
+        state.plan = plan = players.settle(state.plan)
+        header = {
+            "episode": plan.id,
+            "game": plan.card.game,
+            "preset": plan.card.preset,
+            "version": plan.card.version,
+            "options": dict(plan.options),
+            "seed": plan.seed,
+            "model": self._request.model,
+            "clock": self._request.clock,
+            "observation": plan.observation,
+            "max_decisions": plan.max_decisions,
+            "endpoint": dict(players.about),
+        }
+        return Episode(
+            plan,
+            self._folder.episode_path(plan.id),
+            header,
+            players.make,
+            state,
+            on_answer=self._answered,
+            on_change=self._watcher.changed,
+            may_go_on=self._may_go_on,
+        )
+
+    def _answered(self, usage: Usage) -> None:
+        self._put_off = 0
+        self._budget.charge(usage)
+
+    def _may_go_on(self) -> bool:
+        if self.stopped is None and self._budget.spent:
+            self.stopped = "budget"
+        return self.stopped is None

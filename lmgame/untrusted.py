@@ -1,0 +1,17 @@
+"""Model output on a terminal: shown, never obeyed."""
+
+import unicodedata
+
+
+def printable(text: str) -> str:
+    """Text that is safe to write to a terminal.
+
+    Control characters (escape sequences among them), bidirectional overrides and other invisible format characters
+    become visible escapes such as `\\x1b`; newlines and tabs stay.
+    """
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+        else character.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for character in text
+    )
