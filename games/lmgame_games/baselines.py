@@ -1,0 +1,124 @@
+"""Reference scores of a game: measured by `python -m lmgame_games.baselines GAME`, kept beside its card.
+
+Two players: `random` draws uniformly from the action space, one move a decision, from a generator seeded with (seed,
+number of the decision); `scripted` is the game's own. Episode k has seed k, so that all players see the same games.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from scipy.special import stdtrit
+
+from lmgame_common import GameError, UsageError
+from lmgame_games import registry
+from lmgame_games.core import Baseline, GameEnv, Move
+
+FILE = "baselines.json"
+PLAYERS = ("random", "scripted")
+
+
+def load(game: str) -> dict[str, dict[str, Baseline]]:
+    """Measured baselines of a game, by preset and player; empty where none have been measured."""
+    source = files(_package(game)).joinpath(FILE)
+    if not source.is_file():
+        return {}
+    stored = json.loads(source.read_text())
+    return {
+        preset: {
+            name: Baseline(n=row["n"], mean=row["mean"], sd=row["sd"], ci95=(row["ci95"][0], row["ci95"][1]))
+            for name, row in players.items()
+        }
+        for preset, players in stored.items()
+    }
+
+
+def summary(scores: list[float]) -> Baseline:
+    """Mean, sample standard deviation and Student's 95 % interval of at least two scores, to four decimals."""
+    if len(scores) < 2:
+        raise UsageError("A baseline needs at least two episodes, or there is no interval to give.")
+    values = np.asarray(scores, dtype=float)
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    half = float(stdtrit(len(scores) - 1, 0.975)) * sd / len(scores) ** 0.5
+    return Baseline(len(scores), round(mean, 4), round(sd, 4), (round(mean - half, 4), round(mean + half, 4)))
+
+
+def random_action(space: spaces.Space, seed: int, decision: int) -> Any:
+    """The `random` player's action: uniform over a Discrete or MultiDiscrete space. Raises GameError for another."""
+    rng = np.random.default_rng([seed, decision])
+    if isinstance(space, spaces.Discrete):
+        return int(space.start + rng.integers(space.n))
+    if isinstance(space, spaces.MultiDiscrete):
+        return (space.start + rng.integers(space.nvec)).astype(space.dtype)
+    raise GameError(f"The random player knows Discrete and MultiDiscrete action spaces, not {space}.")
+
+
+def play(env: GameEnv, player: str, seed: int) -> float:
+    """Play one game to its end, or to the card's last decision; the final score."""
+    env.reset(seed=seed)
+    scripted = registry.scripted_player(env) if player == "scripted" else None
+    for decision in range(env.card.max_decisions):
+        moves = scripted.act() if scripted else [env.move(random_action(env.action_space, seed, decision))]
+        if _play_moves(env, moves):
+            break
+    return env.score
+
+
+def _play_moves(env: GameEnv, moves: list[Move]) -> bool:
+    """Play an answer until its turn is over; whether the game is."""
+    for move in moves:
+        _, _, terminated, truncated, info = env.step(env.action(move))
+        if terminated or truncated:
+            return True
+        if info["turn_over"]:
+            return False
+    return False
+
+
+def measure(game: str, preset: str, player: str, episodes: int) -> Baseline:
+    """The baseline of one player under one preset, over seeds 0 to `episodes` - 1."""
+    env = registry.make(game, preset, render_mode=None)
+    try:
+        return summary([play(env, player, seed) for seed in range(episodes)])
+    finally:
+        env.close()
+
+
+def _package(game: str) -> str:
+    return registry.game(game).entry_point.partition(":")[0].rpartition(".")[0]
+
+
+def _measured(game: str, presets: list[str], players: list[str], episodes: int) -> Iterator[tuple[str, str, Baseline]]:
+    for preset in presets:
+        for player in players:
+            if player == "scripted" and registry.game(game).scripted is None:
+                continue
+            yield preset, player, measure(game, preset, player, episodes)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print, and store beside the card, keeping what is there of other presets and players."""
+    parser = argparse.ArgumentParser(prog="python -m lmgame_games.baselines", description=main.__doc__)
+    parser.add_argument("game")
+    parser.add_argument("--preset", action="append", help="only this preset; may be given several times")
+    parser.add_argument("--player", action="append", choices=PLAYERS, help="only this player")
+    parser.add_argument("--episodes", type=int, required=True)
+    options = parser.parse_args(arguments)
+    presets = options.preset or list(registry.game(options.game).presets)
+    target = Path(str(files(_package(options.game)).joinpath(FILE)))
+    for preset, player, baseline in _measured(options.game, presets, options.player or list(PLAYERS), options.episodes):
+        low, high = baseline.ci95
+        print(f"{preset} {player}: {baseline.mean:.2f} [{low:.2f}, {high:.2f}], sd {baseline.sd:.2f}, n {baseline.n}")
+        stored = json.loads(target.read_text()) if target.exists() else {}
+        stored.setdefault(preset, {})[player] = asdict(baseline)
+        target.write_text(json.dumps(stored, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
