@@ -7,7 +7,8 @@ padded. Both sides stay within 384, the size up to which some providers charge o
 
 Everything a player needs is on it: row numbers (0 is the highest visible row) and column numbers, the piece in play
 (white border, also where it stands out of the board's top), its landing place (outline), locked cells (dark border),
-hold (grey while it is spent), the next pieces, score, lines, level, locked pieces and the rotation state.
+hold (grey while it is spent), the next pieces, score, lines, level, locked pieces and how far the piece
+has turned, in degrees clockwise.
 """
 
 from collections.abc import Iterable
@@ -142,8 +143,8 @@ def _blank(has_hold: bool) -> np.ndarray:
         _write(canvas, f"{row:>2}", 11, BOARD_Y + row * CELL + 3, TEXT)
     for column in range(WIDTH):
         _write(canvas, str(column), BOARD_X + column * CELL + 5, bottom + 5, TEXT)
-    labels = [("NEXT", 0, 52), ("SCORE", 0, 222), ("LINES", 0, 264), ("LEVEL", 48, 264)]
-    labels += [("PIECES", 0, 306), ("ROT", 52, 306)]
+    labels = [("NEXT", 0, 52), ("SCORE", 0, 222), ("LINES", 0, 264), ("LEVEL", 50, 264)]
+    labels += [("PIECES", 0, 306), ("TURN", 50, 306)]
     if has_hold:
         labels.append(("HOLD", 0, 4))
     for label, x, y in labels:
@@ -209,7 +210,7 @@ class Renderer:
         self._lines.show(picture.lines)
         self._level.show(picture.level or None)
         self._pieces.show(picture.pieces)
-        self._rotation.show(picture.rotation)
+        self._turn.show(90 * picture.rotation)
         return self._canvas.copy()
 
     def _start(self, has_hold: bool) -> None:
@@ -231,14 +232,14 @@ class Renderer:
         self._queue_boxes = [canvas[y : y + 2 * _SMALL, _PANEL_X : _PANEL_X + 4 * _SMALL] for y in tops]
         self._score = _Number(canvas, _PANEL_X, 234, 7)
         self._lines = _Number(canvas, _PANEL_X, 276, 4)
-        self._level = _Number(canvas, _PANEL_X + 52, 276, 2)
+        self._level = _Number(canvas, _PANEL_X + 50, 276, 2)
         self._pieces = _Number(canvas, _PANEL_X, 318, 4)
-        self._rotation = _Number(canvas, _PANEL_X + 56, 318, 1)
+        self._turn = _Number(canvas, _PANEL_X + 50, 318, 3)
 
     def _draw_cells(self, picture: Picture) -> None:
         codes = bytearray(self._above + picture.cells)
-        _put(codes, picture.ghost, _GHOST + picture.active_kind)
         if not picture.game_over:
+            _put(codes, picture.ghost, _GHOST + picture.active_kind)
             _put(codes, picture.active, _ACTIVE + picture.active_kind)
         if codes == self._codes:
             return
