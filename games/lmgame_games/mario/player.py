@@ -1,0 +1,131 @@
+"""The scripted player of Super Mario Bros: reads the screen from RAM, predicts, and searches over its own next moves.
+
+At each decision it runs a best-first search over sequences of moves in its own model of the game (`player_physics`,
+`player_objects`): the plan that gets to the right edge of the screen, or to the stage's exit, in the fewest frames and
+without being hurt. It plays the beginning of that plan and then looks again. The emulator's own states are never used
+to look ahead.
+"""
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Any
+
+from lmgame_games.core import Move
+from lmgame_games.mario.buttons import COMBINATIONS
+from lmgame_games.mario.player_physics import ALIVE, DEAD, GOAL, ON_GROUND, Body, advance, read_body
+from lmgame_games.mario.player_world import World
+from lmgame_games.mario.ram import Phase, phase
+
+TEST_STAGES = ("1-2", "1-3", "1-4", "2-1", "3-1", "3-2", "4-1", "5-1")
+"""Stages besides 1-1 that the player is held to, named before it was first run on any of them."""
+
+_TOP_SPEED = 3.0
+"""Pixels a frame of a running Mario."""
+_BUDGET = 1500
+"""Most moves tried in one decision."""
+_COMMIT = 8
+"""A decision plays the plan's first moves until they last this many frames."""
+_GREED = 1.3
+"""Weight of the distance left; above 1 the search ends sooner and its plans may be a little slower."""
+_GROUND_MOVES = (
+    ("right+b", 8), ("right+a+b", 3), ("right+a+b", 9), ("right+a+b", 18), ("right+a+b", 30), ("right", 8),
+    ("noop", 8), ("left+b", 8), ("a", 24), ("left+a+b", 20),
+)  # fmt: skip
+_AIR_MOVES = (("right+b", 8), ("right+a+b", 8), ("noop", 8), ("left+b", 8))
+_WAIT = [Move("noop", 8)]
+
+
+def _game_order(byte: int) -> int:
+    """A controller byte with its bits as the game keeps them; the emulator's order is the reverse."""
+    return int(f"{byte:08b}"[::-1], 2)
+
+
+_PADS = {name: _game_order(byte) for name, byte in COMBINATIONS.items()}
+
+
+class MarioPlayer:
+    """Plays well by its own reading of the state."""
+
+    def __init__(self, env: Any) -> None:
+        """Play this environment, an unwrapped `SuperMarioBrosEnv` or anything else with 2,048 bytes of `ram`."""
+        self._env = env
+
+    def act(self) -> list[Move]:
+        """The next moves. Waits while the game doesn't listen."""
+        ram = bytes(self._env.ram)
+        if phase(ram) is not Phase.PLAY:
+            return list(_WAIT)
+        world, body = World(ram), read_body(ram)
+        plan = search(world, body, getattr(self._env, "idle_before", 0))
+        moves, frames = [], 0
+        for move in plan:
+            moves.append(move)
+            frames += move.frames or 0
+            if frames >= _COMMIT:
+                break
+        return moves or list(_WAIT)
+
+
+def search(world: World, start: Body, idle: int, budget: int = _BUDGET) -> list[Move]:
+    """The best plan found: the quickest to the screen's edge, else the one that gets closest, else the longest life.
+
+    Args:
+        world: The surroundings.
+        start: Mario.
+        idle: Frames without input before each move, as some presets have them.
+        budget: Most moves tried.
+    """
+    target = world.edge + 256 - 24
+    # A node: the body, its parent's number, and the move that led here.
+    nodes: list[tuple[Body, int, Move | None]] = [(start, -1, None)]
+    queue = [(_estimate(start, target), 0)]
+    seen: set[tuple[int, ...]] = set()
+    best, best_value = 0, _value(start, target)
+    while queue and len(nodes) < budget:
+        _, number = heappop(queue)
+        body = nodes[number][0]
+        if body.status == GOAL or body.px >= target:
+            return _path(nodes, number)
+        for name, frames in _moves(body):
+            after = advance(world, body, 0, idle) if idle else body
+            after = advance(world, after, _PADS[name], frames)
+            nodes.append((after, number, Move(name, frames)))
+            child = len(nodes) - 1
+            value = _value(after, target)
+            if value > best_value:
+                best, best_value = child, value
+            if after.status == DEAD:
+                continue
+            key = (after.px >> 3, after.py >> 3, after.vx >> 11, after.vy >> 9, after.state, after.t >> 4)
+            if key not in seen:
+                seen.add(key)
+                heappush(queue, (_estimate(after, target), child))
+    return _path(nodes, best)
+
+
+def _moves(body: Body) -> tuple[tuple[str, int], ...]:
+    return _GROUND_MOVES if body.state == ON_GROUND else _AIR_MOVES
+
+
+def _estimate(body: Body, target: int) -> float:
+    """Frames till the target if nothing were in the way."""
+    if body.status == GOAL:
+        return body.t
+    return body.t + _GREED * max(0, target - body.px) / _TOP_SPEED
+
+
+def _value(body: Body, target: int) -> tuple[int, float]:
+    """How good an end of a plan is that doesn't reach the target."""
+    if body.status == DEAD:
+        return 0, body.t
+    return 1 + (body.state == ON_GROUND or body.status != ALIVE), -_estimate(body, target)
+
+
+def _path(nodes: list[tuple[Body, int, Move | None]], number: int) -> list[Move]:
+    def backwards() -> Iterator[Move]:
+        here = number
+        while (move := nodes[here][2]) is not None:
+            yield move
+            here = nodes[here][1]
+
+    return list(backwards())[::-1]
