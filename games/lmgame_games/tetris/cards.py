@@ -129,8 +129,8 @@ def _bench() -> Card:
         seed="the order of the pieces",
         notes=(
             "The rules of Lmgame-Bench as its code has them (September 2025), for comparison with its published "
-            "scores: leftover moves are played on the next piece, and an answer has at most 10 moves because its prompt "
-            "allows an action to last 1 to 10 frames. That game has no clock; a row a frame at 4 frames a "
+            "scores: leftover moves are played on the next piece, and an answer has at most 10 moves because its "
+            "prompt allows an action to last 1 to 10 frames. That game has no clock; a row a frame at 4 frames a "
             "second is ours, for the real-time clock and for replays, and rows that fall while the model thinks count "
             f"toward the {MAX_MOVES} moves."
         ),

@@ -28,7 +28,8 @@ class TetrisEnv(GameEnv[Any, Any]):
     Actions: `Discrete`, in the order of the card's controls. Observations, all uint8: `board` (20, 10), rows from the
     top, 0 empty, 1..7 a locked cell of kind I, O, T, S, Z, J, L, 8..14 the piece in play; `piece` (2,), its kind and
     rotation state; `queue` (5,) or (4,), the next kinds; `hold` (2,), the held kind and whether hold is used up. The
-    reward is the gain in score. `info`: `score`, `turn_over` (a piece has locked, in `standard`), `frames`, `lines`, `pieces`, `level`.
+    reward is the gain in score. `info`: `score`, `turn_over` (a piece has locked, in `standard`), `frames`, `lines`,
+    `pieces`, `level`.
 
     Args:
         preset: `standard` or `lmgame-bench-2025`.
