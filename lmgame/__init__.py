@@ -4,13 +4,12 @@
 environment.
 """
 
-from lmgame_common import LmgameError
-from lmgame_games import make
-from lmgame_leaderboards import EpisodeResult, Summary
-
 from lmgame.api import play, play_async
 from lmgame.request import Request
 from lmgame.run import RunResult, play_request
+from lmgame_common import LmgameError
+from lmgame_games import make
+from lmgame_leaderboards import EpisodeResult, Summary
 
 __all__ = [
     "EpisodeResult",

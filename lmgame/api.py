@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+from lmgame.players import AgentMaker
 from lmgame.request import Request, first_seeds
 from lmgame.run import RunResult, play_request
 from lmgame.watch import Watcher
@@ -32,6 +33,7 @@ async def play_async(
     seed: int = 0,
     seeds: Iterable[int] | None = None,
     watcher: Watcher | None = None,
+    agent: AgentMaker | None = None,
     **settings: Any,
 ) -> RunResult:
     """Play episodes and return their results.
@@ -43,6 +45,7 @@ async def play_async(
         seed: The first seed.
         seeds: The seeds themselves, instead of `episodes` and `seed`.
         watcher: Told of the progress; see `lmgame.watch.Watcher`.
+        agent: Makes an agent of your own for each episode, from its plan and environment; `model` is then its name.
         settings: Any other field of `lmgame.Request`, such as `preset`, `clock`, `out`, `concurrency`.
 
     Returns:
@@ -54,9 +57,8 @@ async def play_async(
             `complete`, and says why.
         RecordError: If the run's folder can't be used.
     """
-    return await play_request(
-        request_of(model, game, episodes=episodes, seed=seed, seeds=seeds, **settings), watcher=watcher
-    )
+    request = request_of(model, game, episodes=episodes, seed=seed, seeds=seeds, **settings)
+    return await play_request(request, watcher=watcher, agent=agent)
 
 
 def play(model: str, game: str | Iterable[str] = "tetris", **arguments: Any) -> RunResult:

@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmgame.retry import ask
+from lmgame.turn import FORFEIT_AFTER, play_turn
 from lmgame_agents import Agent, Decision, InfrastructureError, Latency, Observation, Usage, Verdict
 from lmgame_common import RecordError
 from lmgame_games import Card, GameEnv, Move, ObservationKind, frame_of, make
 from lmgame_leaderboards import EpisodeWriter, episode_id, read_episode
-
-from lmgame.retry import ask
-from lmgame.turn import FORFEIT_AFTER, play_turn
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lmgame_common import MissingDependencyError, UsageError
-from lmgame_games import GameEnv, frame_of
 from PIL import Image
 
 from lmgame.replay import walk
+from lmgame_common import MissingDependencyError, UsageError
+from lmgame_games import GameEnv, frame_of
 
 MP4_FPS = 30
 GIF_FPS = 10

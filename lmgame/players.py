@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lmgame_agents import Agent, ChatAgent, ChatClient, RandomAgent, Sampling, ScriptedAgent, preflight
-from lmgame_common import UnknownNameError, UsageError
-from lmgame_games import GameEnv
-from lmgame_serving import Resolved, known_names, open_endpoint, resolve
-
 from lmgame.episode import EpisodePlan
 from lmgame.request import AGENTS, Request
 from lmgame.watch import Watcher
+from lmgame_agents import Agent, ChatAgent, ChatClient, RandomAgent, Sampling, ScriptedAgent, preflight
+from lmgame_common import UnknownNameError, UsageError
+from lmgame_games import GameEnv, ObservationKind
+from lmgame_serving import Resolved, known_names, open_endpoint, resolve
 
 AgentMaker = Callable[[EpisodePlan, GameEnv[Any, Any]], Agent]
 
@@ -55,12 +54,17 @@ def sampling_of(request: Request, structured: bool) -> Sampling:
 
 
 @asynccontextmanager
-async def open_players(request: Request, target: Resolved | None, watcher: Watcher) -> AsyncIterator[Players]:
+async def open_players(
+    request: Request, target: Resolved | None, watcher: Watcher, agent: AgentMaker | None = None
+) -> AsyncIterator[Players]:
     """Start what the model needs, check that it answers, and stop it again at the end.
 
     Raises:
         InfrastructureError: If the endpoint doesn't answer, or not with this key, model or kind of observation.
     """
+    if agent is not None:
+        yield Players(agent, settle=_observing(request, "both"), about={})
+        return
     if target is None:
         yield Players(_local(request), settle=lambda plan: plan, about={})
         return
@@ -93,13 +97,17 @@ async def open_players(request: Request, target: Resolved | None, watcher: Watch
                     history=request.history,
                 )
 
-            def settle(plan: EpisodePlan) -> EpisodePlan:
-                default = "both" if found.vision else "text"
-                return replace(plan, observation=request.observation or plan.card.observation or default)
-
+            settle = _observing(request, "both" if found.vision else "text")
             yield Players(make, settle, about={"model": endpoint.model, "provider": endpoint.provider})
         finally:
             await client.close()
+
+
+def _observing(request: Request, default: ObservationKind) -> Callable[[EpisodePlan], EpisodePlan]:
+    def settle(plan: EpisodePlan) -> EpisodePlan:
+        return replace(plan, observation=request.observation or plan.card.observation or default)
+
+    return settle
 
 
 def _local(request: Request) -> AgentMaker:

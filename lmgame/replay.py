@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmgame.episode import decision_of
+from lmgame.turn import play_turn
 from lmgame_common import RecordError
 from lmgame_games import Card, GameEnv, card, make
 from lmgame_leaderboards import EpisodeLog, read_episode
-
-from lmgame.episode import decision_of
-from lmgame.turn import play_turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lmgame.budget import Budget
+from lmgame.episode import Episode, EpisodePlan, EpisodeState, decision_of
+from lmgame.players import AgentMaker, Players, open_players, resolved, sampling_record
+from lmgame.request import Request
+from lmgame.retry import GaveUpError
+from lmgame.watch import Silent, Watcher
 from lmgame_agents import InfrastructureError, Usage, system_prompt
 from lmgame_common import UsageError
 from lmgame_games import Card
@@ -27,13 +33,6 @@ from lmgame_leaderboards import (
     run_path,
 )
 from lmgame_serving import Resolved
-
-from lmgame.budget import Budget
-from lmgame.episode import Episode, EpisodePlan, EpisodeState, decision_of
-from lmgame.players import Players, open_players, resolved, sampling_record
-from lmgame.request import Request
-from lmgame.retry import GaveUpError
-from lmgame.watch import Silent, Watcher
 
 PACKAGES = ("numpy", "gymnasium", "nes-py", "gym-super-mario-bros", "xllamacpp", "openai", "pillow")
 """Packages whose versions a run's record names, because games and engines stand on them."""
@@ -143,13 +142,17 @@ def folder_of(request: Request, record: RunRecord) -> Path:
     return fresh_folder(path) if request.fresh else path
 
 
-async def play_request(request: Request, watcher: Watcher | None = None, command: str = "") -> RunResult:
+async def play_request(
+    request: Request, watcher: Watcher | None = None, command: str = "", agent: AgentMaker | None = None
+) -> RunResult:
     """Play what is asked for, or what is missing of it.
 
     Args:
         request: What to play.
         watcher: Told of the progress.
         command: The command that continues the run, for its record.
+        agent: Makes an agent for each episode; the request's model is then only its name in the records, and no
+            endpoint is asked.
 
     Raises:
         UsageError, UnknownNameError: If the request makes no sense.
@@ -159,7 +162,7 @@ async def play_request(request: Request, watcher: Watcher | None = None, command
     watcher = watcher or Silent()
     for preset in request.cards():
         EpisodePlan(card=preset, seed=0, max_decisions=1, options=dict(request.options)).make().close()
-    target = resolved(request)
+    target = None if agent else resolved(request)
     record = begin_record(request, target, command)
     with RunFolder.open(folder_of(request, record), record) as folder:
         todo = plans(request)
@@ -173,7 +176,7 @@ async def play_request(request: Request, watcher: Watcher | None = None, command
         scheduler = _Scheduler(request, folder, states, budget, watcher)
         if budget.spent:
             return _result(folder, stopped="budget")
-        async with open_players(request, target, watcher) as players:
+        async with open_players(request, target, watcher, agent) as players:
             watcher.started(folder.path, states)
             await scheduler.play(players)
         return _result(folder, scheduler.stopped, scheduler.problem)

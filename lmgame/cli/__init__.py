@@ -5,7 +5,6 @@ import os
 import sys
 
 import typer
-from lmgame_common import LmgameError
 from rich.console import Console
 
 from lmgame.cli.catalogue import games, models
@@ -14,6 +13,7 @@ from lmgame.cli.export import export
 from lmgame.cli.play import play
 from lmgame.cli.replay import replay
 from lmgame.cli.show import show
+from lmgame_common import LmgameError
 
 app = typer.Typer(
     name="lmgame",

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from lmgame_games import card, game
-from lmgame_games import games as registered
 from rich.console import Console
 from rich.table import Table
 
 from lmgame.request import AGENTS
+from lmgame_games import card, game
+from lmgame_games import games as registered
 
 
 def games(

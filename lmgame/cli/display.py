@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from lmgame_games import frame_of
 from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
@@ -19,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lmgame.episode import EpisodeState
+from lmgame_games import frame_of
 
 SCREEN_ROWS = 22
 """Terminal rows of a thumbnail; a row shows two rows of pixels."""

@@ -11,11 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import typer
+from rich.console import Console
+from rich.table import Table
+
 from lmgame_common import LmgameError
 from lmgame_games import games
 from lmgame_serving import cache_dir, key_variables
-from rich.console import Console
-from rich.table import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from lmgame_agents import first_messages
-from lmgame_games import Card
 from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
@@ -14,6 +12,8 @@ from lmgame.players import is_agent, resolved
 from lmgame.request import Request
 from lmgame.run import begin_record, folder_of
 from lmgame.untrusted import printable
+from lmgame_agents import first_messages
+from lmgame_games import Card
 
 
 def dry_run(request: Request, as_json: bool) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from lmgame_leaderboards import export as write
 from rich.console import Console
+
+from lmgame_leaderboards import export as write
 
 
 def export(

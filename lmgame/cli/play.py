@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from lmgame_agents import ChatAgent, InfrastructureError
-from lmgame_common import InterruptedRunError, LmgameError, UsageError
-from lmgame_games import card
-from lmgame_leaderboards import markdown_table
 from rich.console import Console
 
 from lmgame.cli.display import display
@@ -21,6 +17,8 @@ from lmgame.cli.replay import replay_path
 from lmgame.film import film
 from lmgame.request import Request, first_seeds, seed_list
 from lmgame.run import RunResult, play_request
+from lmgame_common import InterruptedRunError, UsageError
+from lmgame_leaderboards import markdown_table
 
 MODEL = "What plays: smollm2, openai/…, URL#model, random, scripted, human, …; `lmgame models` lists them."
 AGENT, LIMITS, OUTPUT = "The model", "Limits", "Output"

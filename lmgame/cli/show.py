@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from lmgame_agents import system_prompt, turn_text
-from lmgame_common import UsageError
-from lmgame_leaderboards import read_episode
 from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
@@ -14,6 +11,9 @@ from rich.text import Text
 from lmgame.episode import observe
 from lmgame.replay import card_of, walk
 from lmgame.untrusted import printable
+from lmgame_agents import system_prompt, turn_text
+from lmgame_common import UsageError
+from lmgame_leaderboards import read_episode
 
 
 def show(

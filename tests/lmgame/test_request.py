@@ -1,7 +1,7 @@
 import pytest
-from lmgame_common import UnknownNameError, UsageError
 
 from lmgame.request import Request, first_seeds, seed_list
+from lmgame_common import UnknownNameError, UsageError
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("0", (0,)), ("3,1", (3, 1)), ("0, 5-7", (0, 5, 6, 7)), ("4-4", (4,))])

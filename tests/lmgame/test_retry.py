@@ -1,10 +1,10 @@
 import asyncio
 
 import pytest
-from lmgame_agents import Decision, InfrastructureError, Observation
-from lmgame_games import Move
 
 from lmgame.retry import LONGEST_PAUSE, LONGEST_RETRY_AFTER, GaveUpError, ask, pause_before
+from lmgame_agents import Decision, InfrastructureError, Observation
+from lmgame_games import Move
 
 SEEN = Observation(text="", frame=None)
 ANSWER = Decision((Move("left"),))
