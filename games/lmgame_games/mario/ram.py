@@ -64,9 +64,10 @@ class Mario:
     y: int
     """Top of the 32 pixel high sprite cell; the feet are at `y + 32` whether Mario is small or big."""
     vx: int
-    """Speed to the right in sixteenths of a pixel a frame: walking ends at 24, running at 40."""
+    """Speed to the right in sixteenths of a pixel a frame. Walking ends at 28 and running at 48 on the European
+    cartridge, at 24 and 40 on others."""
     vy: int
-    """Speed downwards in pixels a frame; about -4 as a jump begins."""
+    """Speed downwards in pixels a frame, rounded down; about -5 as a jump begins."""
     motion: Motion
     power_up: PowerUp
     facing_right: bool
@@ -172,8 +173,22 @@ def _box(control: int, x: int, y: int) -> Box:
     return Box(x + left, y + top, x + right, y + bottom)
 
 
+def playing(ram: Ram) -> bool:
+    """Whether the phase is PLAY; cheap enough to ask after every frame."""
+    # Mode 1 is the game, task 3 its running part, routine 8 the one that reads the controller; below the lower edge
+    # of the picture (second screen and on) Mario is lost already.
+    return ram[0x0770] == 1 and ram[0x0772] == 3 and ram[0x000E] == 8 and ram[0x00B5] <= 1
+
+
+def in_scene(ram: Ram) -> bool:
+    """Whether an area is on the screen, instead of the black screen between two of them."""
+    return ram[0x0770] != 1 or ram[0x0772] == 3
+
+
 def phase(ram: Ram) -> Phase:
-    """Whether the buttons matter in the frame to come."""
+    """Whether the buttons matter in the frame to come, and if not, why."""
+    if playing(ram):
+        return Phase.PLAY
     mode = ram[0x0770]
     if mode == 0:
         return Phase.TITLE
@@ -183,10 +198,9 @@ def phase(ram: Ram) -> Phase:
         return Phase.COMPLETED if ram[0x075F] == 7 else Phase.TRANSITION
     if ram[0x0772] != 3:
         return Phase.TRANSITION
-    routine = ram[0x000E]
-    if routine in (6, 11) or (routine == 8 and ram[0x00B5] > 1 and ram[0x0743] == 0):
-        return Phase.DYING
-    return Phase.PLAY if routine == 8 and ram[0x00B5] <= 1 else Phase.TRANSITION
+    # Routines 6 and 11 take a life; so does a fall, except from a bonus area in the clouds (0x0743).
+    lost = ram[0x000E] in (6, 11) or (ram[0x000E] == 8 and ram[0x0743] == 0)
+    return Phase.DYING if lost else Phase.TRANSITION
 
 
 def stage(ram: Ram) -> tuple[int, int]:
@@ -208,7 +222,7 @@ def lives(ram: Ram) -> int:
 
 
 def time_left(ram: Ram) -> int:
-    """The game's clock, as shown; one unit is 24 frames."""
+    """The game's clock, as shown; a unit is about a third of a second."""
     return ram[0x07F8] * 100 + ram[0x07F9] * 10 + ram[0x07FA]
 
 

@@ -1,0 +1,244 @@
+"""Super Mario Bros as a Gymnasium environment."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from lmgame_common import GameError, UnknownNameError, UsageError
+from lmgame_games.core import GameEnv, Move
+from lmgame_games.mario import buttons, cards, ram
+from lmgame_games.mario.cartridge import find
+from lmgame_games.mario.console import Console, Start
+from lmgame_games.mario.progress import Distance, Progress, Scroll
+from lmgame_games.mario.text import view
+
+UNATTENDED_LIMIT = 3600
+"""Most frames in which a step waits for the game to listen again; the longest seen, a castle's end, is about 1,000."""
+
+Result = tuple[np.ndarray, float, bool, bool, dict[str, Any]]
+
+
+class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
+    """One game from a stage's start to its end: a life, three, or the princess.
+
+    A move holds a button combination for 1 to 60 frames. Where a move ends while the game doesn't listen to the
+    buttons (a death, a pipe, growing, the flagpole, the black screen before a stage), the same step goes on with no
+    button held until it listens again, so nobody is asked for a decision that can't matter. Every frame is emulated,
+    none is skipped, and RAM is never written after the stage was chosen on the title screen: `NESEnv` fed
+    `start.before`, `start.writes`, `start.after` and then each `info["buttons"]` has the same RAM after every frame.
+
+    Observations are frames, uint8 of shape (240, 256, 3). The reward is the rise of the score. `info` has, besides
+    `score` and `turn_over`: `stage` (such as `1-1`), `lives` (left, the present one included), `time` (the game's
+    clock), `frames` (how many this step ran) and `buttons` (their controller bytes, as `bytes`).
+
+    The turn is over where the scene was replaced (a life lost, a pipe, a new stage); not where Mario only grew.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 60}  # noqa: RUF012 (Gymnasium's own contract)
+
+    def __init__(
+        self,
+        preset: str = "standard",
+        render_mode: str | None = "rgb_array",
+        *,
+        stage: str | None = None,
+        lives: int | str | None = None,
+        rom: str | None = None,
+    ) -> None:
+        """Switch a console on.
+
+        Args:
+            preset: Name of a preset, see `lmgame_games.mario.cards`.
+            render_mode: `rgb_array`, or None for an environment that won't be rendered.
+            stage: Start stage, `1-1` to `8-4`; by default the preset's, or the seed's choice.
+            lives: 1 or 3; by default the preset's. With 3 the game's own rules hold, extra lives included; with 1 the
+                episode ends with the first death.
+            rom: Path of a cartridge image; by default the one that gym-super-mario-bros ships.
+
+        Raises:
+            UnknownNameError: For an unknown preset or stage.
+            UsageError: For another number of lives, or a cartridge that can't be played.
+        """
+        if render_mode not in (None, "rgb_array"):
+            raise UsageError(f"Super Mario Bros renders as 'rgb_array', not {render_mode!r}.")
+        self.card = cards.card(preset)
+        self.render_mode = render_mode
+        options = self.card.options
+        self._stage = _stage(stage or options.get("stage"))
+        self._lives = _lives(options["lives"] if lives is None else lives)
+        self.cartridge = find(rom)
+        """The cartridge in use; its digest belongs into records, because images may differ."""
+        self._console: Console | None = None
+        self._console_stage: tuple[int, int] | None = None
+        self.observation_space = gymnasium.spaces.Box(0, 255, (240, 256, 3), np.uint8)
+        self.action_space = gymnasium.spaces.MultiDiscrete([len(buttons.NAMES), 60])
+        self.idle_before: int = options["idle_before"]
+        """Frames without input before each move."""
+        self._progress: Progress = Distance()
+        self._lives_now = 3
+        self._terminated = False
+
+    @property
+    def console(self) -> Console:
+        """The console the game runs on. Raises GameError before the first `reset`."""
+        if self._console is None:
+            raise GameError("The game has not started: call reset() first.")
+        return self._console
+
+    @property
+    def ram(self) -> memoryview:
+        """The RAM as it is now, 2,048 bytes, read-only; `lmgame_games.mario.ram` says what it means."""
+        return self.console.memory
+
+    @property
+    def start(self) -> Start:
+        """How the present episode's start was reached from power-on."""
+        return self.console.start
+
+    @property
+    def score(self) -> float:
+        """Pixels so far, as the card counts them."""
+        return float(self._progress.total)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start a stage. `info["buttons"]` has the seed's idle frames."""
+        super().reset(seed=seed)
+        stage, idle = self._stage, 0
+        if self.card.options["varied"]:
+            # Seeds in a row go through the stages in turn, so that even a short run sees them evenly.
+            # Raw draws, because NumPy promises stable streams for bit generators, not for distributions over them.
+            raw = int(self.np_random.bit_generator.random_raw())
+            turn = raw if seed is None else seed
+            stage = stage or _stage(cards.STAGES[turn % len(cards.STAGES)])
+            idle = int(self.np_random.bit_generator.random_raw()) % cards.IDLE_FRAMES
+        assert stage is not None  # a preset without variation names its stage
+        if self._console is None or self._console_stage != stage:
+            self._console, self._console_stage = Console(self.cartridge, *stage), stage
+        else:
+            self._console.rewind()
+        self._progress = Distance() if self.card.options["score"] == "distance" else Scroll()
+        self._progress.see(self.ram, True)
+        self._lives_now = ram.lives(self.ram)
+        self._terminated = False
+        held = self._hold(0, idle)[0]
+        return self.console.frame(), self._info(held, turn_over=False)
+
+    def step(self, action: np.ndarray) -> Result:
+        """Hold a button combination. Raises GameError before `reset` and after the end."""
+        if self._terminated:
+            raise GameError("The game is over: call reset() first.")
+        before = self.score
+        frames = int(action[1]) + 1
+        held, over = self._hold(0, self.idle_before)
+        if not over:
+            more, over = self._hold(buttons.BYTES[int(action[0])], frames)
+            held += more
+        more, replaced = self._until_listening()
+        return self._result(held + more, before, over or replaced)
+
+    def wait(self, frames: int) -> Result:
+        """Let exactly `frames` frames pass without input, fewer only where the game ends. No-op once finished."""
+        if frames < 0:
+            raise GameError(f"Can't wait {frames} frames; expected 0 or more.")
+        before = self.score
+        held, over = (b"", False) if self._terminated else self._hold(0, frames, through=True)
+        return self._result(held, before, over)
+
+    def render(self) -> np.ndarray | None:  # type: ignore[override]
+        """The present picture, a fresh uint8 array of shape (240, 256, 3), RGB."""
+        return None if self.render_mode is None else self.console.frame()
+
+    def text(self) -> str:
+        """The text view; the card's rules say how to read it."""
+        return view(self.ram, self._progress.total, self._shown_lives())
+
+    def action(self, move: Move) -> np.ndarray:
+        """The element of `action_space` that plays this move. Raises GameError for an illegal one."""
+        if (problem := self.card.problem(move)) is not None or move.frames is None:
+            raise GameError(problem or "A move needs a duration.")
+        return np.array([buttons.NAMES.index(move.name), move.frames - 1])
+
+    def move(self, action: np.ndarray) -> Move:
+        """The move that an element of `action_space` plays."""
+        return Move(buttons.NAMES[int(action[0])], int(action[1]) + 1)
+
+    def outcome(self) -> str:
+        """`died` (of one life), `game_over` (of three) or `completed` (the princess is free)."""
+        if ram.phase(self.ram) is ram.Phase.COMPLETED:
+            return "completed"
+        return "died" if self._lives == 1 else "game_over"
+
+    def close(self) -> None:
+        """Nothing to do: the console goes with the last reference to it."""
+
+    def _hold(self, held: int, frames: int, *, through: bool = False) -> tuple[bytes, bool]:
+        """Run up to `frames` frames with a controller byte; returns the bytes fed, and whether the turn is over.
+
+        Stops where the turn is over, or, with `through`, only at the end of the game.
+        """
+        console, see, playing = self.console, self._progress.see, ram.playing
+        advance, memory = console.advance, console.memory
+        over = False
+        for frame in range(1, frames + 1):
+            advance(held)
+            listening = playing(memory)
+            see(memory, listening)
+            if not listening and self._replaced():
+                over = True
+                if self._terminated or not through:
+                    return bytes((held,)) * frame, True
+        return bytes((held,)) * frames, over
+
+    def _until_listening(self) -> tuple[bytes, bool]:
+        """Hold nothing until the game listens to the buttons; returns the bytes fed, and whether the turn is over."""
+        fed, over = 0, False
+        while not self._terminated and fed < UNATTENDED_LIMIT and not ram.playing(self.ram):
+            over |= self._hold(0, 1)[1]
+            fed += 1
+        return bytes(fed), over
+
+    def _replaced(self) -> bool:
+        """Whether the scene is gone (life lost, area left); notices the end of the game."""
+        memory = self.ram
+        lives = ram.lives(memory)
+        lost, self._lives_now = lives < self._lives_now, lives
+        self._terminated = (lost and (self._lives == 1 or lives == 0)) or ram.phase(memory) is ram.Phase.COMPLETED
+        return lost or self._terminated or not ram.in_scene(memory)
+
+    def _shown_lives(self) -> int:
+        return int(not self._terminated) if self._lives == 1 else ram.lives(self.ram)
+
+    def _result(self, held: bytes, before: float, over: bool) -> Result:
+        reward = self.score - before
+        return self.console.frame(), reward, self._terminated, False, self._info(held, turn_over=over)
+
+    def _info(self, held: bytes, *, turn_over: bool) -> dict[str, Any]:
+        memory = self.ram
+        world, stage = ram.stage(memory)
+        return {
+            "score": self.score,
+            "turn_over": turn_over,
+            "stage": f"{world}-{stage}",
+            "lives": self._shown_lives(),
+            "time": ram.time_left(memory),
+            "frames": len(held),
+            "buttons": held,
+        }
+
+
+def _stage(name: str | None) -> tuple[int, int] | None:
+    if name is None:
+        return None
+    if name not in cards.ALL_STAGES:
+        raise UnknownNameError("stage", name, cards.ALL_STAGES)
+    world, stage = name.split("-")
+    return int(world), int(stage)
+
+
+def _lives(value: int | str) -> int:
+    if str(value) not in ("1", "3"):
+        raise UsageError(f"Super Mario Bros is played with 1 or 3 lives, not {value}.")
+    return int(value)
