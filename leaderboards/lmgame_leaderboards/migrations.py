@@ -4,7 +4,7 @@ The rule: whoever raises `SCHEMA_VERSION` from N to N+1 adds `MIGRATIONS[N]`, wh
 wrote and return what version N+1 would have written. Readers go up step by step. Files are never rewritten.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class Migration:
     """For each line of an episode's record, the header included."""
 
 
-MIGRATIONS: Mapping[int, Migration] = {}
+MIGRATIONS: dict[int, Migration] = {}
 """By the version that is read; version 1 is the first, so there is nothing to migrate yet."""
 
 
@@ -52,13 +52,13 @@ def check_version(version: object, where: str, writer: str | None) -> int:
     return version
 
 
-def steps_from(version: int, where: str, migrations: Mapping[int, Migration] = MIGRATIONS) -> list[Migration]:
+def steps_from(version: int, where: str) -> list[Migration]:
     """The steps from `version` up to `SCHEMA_VERSION`, in order.
 
     Raises:
         RecordError: If one is missing, which only a record from a version that never was can bring about.
     """
-    missing = [number for number in range(version, SCHEMA_VERSION) if number not in migrations]
+    missing = [number for number in range(version, SCHEMA_VERSION) if number not in MIGRATIONS]
     if missing:
         raise RecordError(f"{where} has record format {version}, which this lmgame can't read: it is none of ours.")
-    return [migrations[number] for number in range(version, SCHEMA_VERSION)]
+    return [MIGRATIONS[number] for number in range(version, SCHEMA_VERSION)]

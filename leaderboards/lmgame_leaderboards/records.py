@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lmgame_common import RecordError
 from lmgame_leaderboards.disk import sync_folder, unwritable
-from lmgame_leaderboards.migrations import MIGRATIONS, Migration, check_version, steps_from
+from lmgame_leaderboards.migrations import Migration, check_version, steps_from
 from lmgame_leaderboards.schema import SCHEMA_VERSION, DecisionLine, FaultLine, HeaderLine, OutcomeLine
 
 IDENTITY = ("episode", "game", "preset", "version", "options", "seed", "model", "clock", "observation")
@@ -42,18 +42,14 @@ class EpisodeLog:
     """None for an episode that was cut off."""
 
 
-def read_episode(path: Path, *, migrations: Mapping[int, Migration] = MIGRATIONS) -> EpisodeLog:
+def read_episode(path: Path) -> EpisodeLog:
     """Read an episode's record. A torn last line is dropped.
-
-    Args:
-        path: The `.jsonl` file.
-        migrations: Steps up from older formats; for tests.
 
     Raises:
         RecordError: If the file can't be opened, is no record, is damaged anywhere but in its last line, or was
             written by a newer lmgame.
     """
-    return _read(path, migrations)[0]
+    return _read(path)[0]
 
 
 def is_finished(path: Path) -> bool:
@@ -75,7 +71,7 @@ def is_finished(path: Path) -> bool:
     return isinstance(line, dict) and line.get("type") == "outcome"
 
 
-def _read(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> tuple[EpisodeLog, bytes, int]:
+def _read(path: Path) -> tuple[EpisodeLog, bytes, int]:
     """The log, the file's content, and how many bytes of it are whole lines (the last may lack its newline)."""
     try:
         content = path.read_bytes()
@@ -101,9 +97,7 @@ def _read(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> tuple
         if number == 1:
             if line.get("type") != "header":
                 raise RecordError(f"{path} is no episode record: its first line must be a header.")
-            steps = steps_from(
-                check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path), migrations
-            )
+            steps = steps_from(check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path))
         for step in steps:
             line = step.line(line)
         _sort_in(log, line, number)
@@ -179,10 +173,10 @@ def _own_version() -> str | None:
 class EpisodeWriter:
     """Appends to one episode's record. Not for use by several threads at once."""
 
-    def __init__(self, path: Path, descriptor: int, size: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor: int | None = descriptor
-        self._size = size
+        self._size = 0
 
     @classmethod
     def open(cls, path: Path, header: Mapping[str, Any]) -> Self:
@@ -199,18 +193,17 @@ class EpisodeWriter:
         first = {"type": "header", "schema_version": SCHEMA_VERSION, "lmgame": _own_version(), **header}
         first = {key: value for key, value in first.items() if key != "lmgame" or value is not None}
         line = _encode(path, first)
-        log, content, whole = EpisodeLog(path), b"", 0
-        if path.exists():
-            log, content, whole = _read(path)
-            if log.header:
-                _check_continuable(log, json.loads(line))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise unwritable(path, error) from error
-        writer = cls(path, descriptor, whole)
+        writer = cls(path, descriptor)
         try:
+            log, content, whole = _read(path)
+            if log.header:
+                _check_continuable(log, json.loads(line))
+            writer._size = whole
             if whole < len(content):
                 os.ftruncate(descriptor, whole)
             if whole and content[whole - 1 : whole] != b"\n":
@@ -220,7 +213,7 @@ class EpisodeWriter:
         except OSError as error:
             writer.close()
             raise unwritable(path, error) from error
-        except RecordError:
+        except BaseException:
             writer.close()
             raise
         return writer

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 
 from lmgame_common import RecordError
 from lmgame_leaderboards.disk import unwritable, write_whole
-from lmgame_leaderboards.migrations import MIGRATIONS, Migration, check_version, steps_from
+from lmgame_leaderboards.migrations import check_version, steps_from
 from lmgame_leaderboards.records import is_finished
 from lmgame_leaderboards.schema import SCHEMA_VERSION, RunRecord, request_id
 
@@ -36,20 +35,19 @@ def fresh_folder(path: Path) -> Path:
     return candidate
 
 
-def read_run(path: Path, *, migrations: Mapping[int, Migration] = MIGRATIONS) -> RunRecord:
+def read_run(path: Path) -> RunRecord:
     """Read the record of a run. Takes no lock: a run may be read while it goes on.
 
     Args:
         path: The run's folder.
-        migrations: Steps up from older formats; for tests.
 
     Raises:
         RecordError: If there is no run, its record is damaged, or a newer lmgame wrote it.
     """
-    return _load(path, migrations)[0]
+    return _load(path)[0]
 
 
-def _load(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> tuple[RunRecord, int]:
+def _load(path: Path) -> tuple[RunRecord, int]:
     """The record, and the format version it was written in."""
     file = path / RUN_FILE
     try:
@@ -71,7 +69,7 @@ def _load(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> tuple
     versions = data.get("versions")
     writer = versions.get("lmgame") if isinstance(versions, dict) else None
     version = check_version(data.get("schema_version"), str(file), writer)
-    for step in steps_from(version, str(file), migrations):
+    for step in steps_from(version, str(file)):
         data = step.run(data)
     try:
         return RunRecord.model_validate({**data, "schema_version": SCHEMA_VERSION}), version
@@ -106,10 +104,10 @@ class RunFolder:
             RecordError: If the path is a file or not writable, a live process uses the folder, it holds something
                 else or another run, or the run began under other rules, prompts or another record format.
         """
-        if path.exists() and not path.is_dir():
-            raise RecordError(f"{path} is a file; --out needs a folder, or a name that is not taken yet.")
         try:
             path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise RecordError(f"{path} is a file; --out needs a folder, or a name that is not taken yet.") from None
         except OSError as error:
             raise unwritable(path, error) from error
         # Not to be told apart by thread: a run may be opened in one thread and closed in another.

@@ -1,4 +1,4 @@
-"""What a run leaves on disk, version 1. `FORMAT.md` beside this package describes the same for people.
+"""What a run leaves on disk, version 1. `leaderboards/FORMAT.md` describes the same for people.
 
 A run folder holds `run.json`, one `RunRecord`, and `episodes/<id>.jsonl`, one JSON object a line: a `HeaderLine`, then
 `DecisionLine`s and `FaultLine`s in the order they happened, then one `OutcomeLine` once the episode is over. Readers
@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, TypedDict
+from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SCHEMA_VERSION = 1
 """Version of the record format written by this lmgame. Rises when a field changes its meaning, its type or its name."""
@@ -142,6 +143,15 @@ class RunRequest(BaseModel):
     max_decisions: int | None = None
     """None: each preset's own limit."""
     structured: bool | None = None
+
+    @field_validator("model", "base_url")
+    @classmethod
+    def _no_key(cls, address: str | None) -> str | None:
+        """Addresses without user, password and query, which is where some people put their keys."""
+        if address is None or "://" not in address:
+            return address
+        parts = urlsplit(address)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 class Versions(BaseModel):
