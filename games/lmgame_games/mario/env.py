@@ -87,7 +87,7 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         return self._console
 
     @property
-    def ram(self) -> memoryview:
+    def memory(self) -> memoryview:
         """The RAM as it is now, 2,048 bytes, read-only; `lmgame_games.mario.ram` says what it means."""
         return self.console.memory
 
@@ -120,8 +120,8 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         else:
             self._console.rewind()
         self._progress = Distance() if self.card.options["score"] == "distance" else Scroll()
-        self._progress.see(self.ram, True)
-        self._lives_now = ram.lives(self.ram)
+        self._progress.see(self.memory, True)
+        self._lives_now = ram.lives(self.memory)
         self._terminated = False
         held = self._hold(0, idle)[0]
         return self.console.frame(), self._info(held, turn_over=False)
@@ -153,7 +153,7 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
 
     def text(self) -> str:
         """The text view; the card's rules say how to read it."""
-        return view(self.ram, self._progress.total, self._shown_lives())
+        return view(self.memory, self._progress.total, self._shown_lives())
 
     def action(self, move: Move) -> np.ndarray:
         """The element of `action_space` that plays this move. Raises GameError for an illegal one."""
@@ -167,7 +167,7 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
 
     def outcome(self) -> str:
         """`died` (of one life), `game_over` (of three) or `completed` (the princess is free)."""
-        if ram.phase(self.ram) is ram.Phase.COMPLETED:
+        if ram.phase(self.memory) is ram.Phase.COMPLETED:
             return "completed"
         return "died" if self._lives == 1 else "game_over"
 
@@ -195,28 +195,28 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
     def _until_listening(self) -> tuple[bytes, bool]:
         """Hold nothing until the game listens to the buttons; returns the bytes fed, and whether the turn is over."""
         fed, over = 0, False
-        while not self._terminated and fed < UNATTENDED_LIMIT and not ram.playing(self.ram):
+        while not self._terminated and fed < UNATTENDED_LIMIT and not ram.playing(self.memory):
             over |= self._hold(0, 1)[1]
             fed += 1
         return bytes(fed), over
 
     def _replaced(self) -> bool:
         """Whether the scene is gone (life lost, area left); notices the end of the game."""
-        memory = self.ram
+        memory = self.memory
         lives = ram.lives(memory)
         lost, self._lives_now = lives < self._lives_now, lives
         self._terminated = (lost and (self._lives == 1 or lives == 0)) or ram.phase(memory) is ram.Phase.COMPLETED
         return lost or self._terminated or not ram.in_scene(memory)
 
     def _shown_lives(self) -> int:
-        return int(not self._terminated) if self._lives == 1 else ram.lives(self.ram)
+        return int(not self._terminated) if self._lives == 1 else ram.lives(self.memory)
 
     def _result(self, held: bytes, before: float, over: bool) -> Result:
         reward = self.score - before
         return self.console.frame(), reward, self._terminated, False, self._info(held, turn_over=over)
 
     def _info(self, held: bytes, *, turn_over: bool) -> dict[str, Any]:
-        memory = self.ram
+        memory = self.memory
         world, stage = ram.stage(memory)
         return {
             "score": self.score,
