@@ -107,7 +107,7 @@ def _standard() -> Card:
             "European one, whose Mario is a fifth faster than elsewhere."
         ),
         max_decisions=300,
-        options={"stage": None, "lives": 1, "varied": True, "score": "distance", "idle_before": 0},
+        options={"stage": None, "lives": 1, "varied": True, "score": "distance", "frames_before_move": 0},
         baselines=load("mario").get("standard", {}),
     )
 
@@ -144,6 +144,6 @@ def _bench() -> Card:
         ),
         max_decisions=3000,
         observation="image",
-        options={"stage": "1-1", "lives": 3, "varied": False, "score": "scroll", "idle_before": 1},
+        options={"stage": "1-1", "lives": 3, "varied": False, "score": "scroll", "frames_before_move": 1},
         baselines=load("mario").get("lmgame-bench-2025", {}),
     )

@@ -73,8 +73,7 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         self._console_stage: tuple[int, int] | None = None
         self.observation_space = gymnasium.spaces.Box(0, 255, (240, 256, 3), np.uint8)
         self.action_space = gymnasium.spaces.MultiDiscrete([len(buttons.NAMES), 60])
-        self.idle_before: int = options["idle_before"]
-        """Frames without input before each move."""
+        self._idle_before: int = options["frames_before_move"]
         self._progress: Progress = Distance()
         self._lives_now = 3
         self._terminated = False
@@ -132,7 +131,7 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
             raise GameError("The game is over: call reset() first.")
         before = self.score
         frames = int(action[1]) + 1
-        held, over = self._hold(0, self.idle_before)
+        held, over = self._hold(0, self._idle_before)
         if not over:
             more, over = self._hold(buttons.BYTES[int(action[0])], frames)
             held += more
