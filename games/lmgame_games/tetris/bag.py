@@ -16,11 +16,11 @@ class Bag:
             self._deal()
         return self._kinds[index]
 
-    def window(self, index: int, count: int) -> bytes:
+    def window(self, index: int, count: int) -> bytearray:
         """The kinds of pieces `index` to `index + count - 1`."""
         while index + count > len(self._kinds):
             self._deal()
-        return bytes(self._kinds[index : index + count])
+        return self._kinds[index : index + count]
 
     def _deal(self) -> None:
         # Fisher-Yates over random(), the one method whose sequence Python promises to keep from version to version.

@@ -92,17 +92,29 @@ class Engine(ABC):
         new.score, new.lines, new.pieces, new.frames = self.score, self.lines, self.pieces, self.frames
         return new
 
-    def next_kinds(self, count: int) -> bytes:
+    def next_kinds(self, count: int) -> bytearray:
         """The next kinds to come, the very next first."""
         return self.bag.window(self.dealt, count)
 
     def drop_rows(self) -> int:
         """How many rows a hard drop would take the piece in play down."""
-        mask, board, rows = self.mask >> ROW, self.board, 0
-        while not mask & board:
-            mask >>= ROW
-            rows += 1
-        return rows
+        # The piece smeared over the next 1, 2, 4, 8, 16 rows below it, then a binary search for the first thing in its
+        # way. No piece can be 32 rows above the floor.
+        board = self.board
+        one = self.mask >> ROW
+        two = one | one >> ROW
+        four = two | two >> 2 * ROW
+        eight = four | four >> 4 * ROW
+        bits = 0 if (eight | eight >> 8 * ROW) & board else 16 * ROW
+        if not eight >> bits & board:
+            bits += 8 * ROW
+        if not four >> bits & board:
+            bits += 4 * ROW
+        if not two >> bits & board:
+            bits += 2 * ROW
+        if not one >> bits & board:
+            bits += ROW
+        return bits // ROW
 
     def piece_cells(self) -> list[tuple[int, int]]:
         """Column and row (0 the lowest) of the four cells of the piece in play."""

@@ -144,12 +144,8 @@ class GuidelineEngine(Engine):
 
     def hard_drop(self) -> None:
         """Drop the piece as far as it goes, and lock it."""
-        mask, board, rows = self.mask, self.board, 0
-        while not (below := mask >> ROW) & board:
-            mask = below
-            rows += 1
-        if rows:
-            self.mask = mask
+        if rows := self.drop_rows():
+            self.mask >>= ROW * rows
             self.pos -= ROW * rows
             self.score += HARD_DROP * rows
             self.kick = -1

@@ -60,11 +60,9 @@ class BenchEngine(Engine):
         elif action == _SOFT:
             locked = self._sink()
         elif action == _HARD:
-            mask, board = self.mask, self.board
-            while not (below := mask >> ROW) & board:
-                mask = below
-                self.pos -= ROW
-            self.mask = mask
+            rows = self.drop_rows()
+            self.mask >>= ROW * rows
+            self.pos -= ROW * rows
             self._lock()
             return True
         if not self.over:
