@@ -144,7 +144,7 @@ def _blank(has_hold: bool) -> np.ndarray:
     for column in range(WIDTH):
         _write(canvas, str(column), BOARD_X + column * CELL + 5, bottom + 5, TEXT)
     labels = [("NEXT", 0, 52), ("SCORE", 0, 222), ("LINES", 0, 264), ("LEVEL", 50, 264)]
-    labels += [("PIECES", 0, 306), ("TURN", 50, 306)]
+    labels += [("PIECES", 0, 306), ("ANGLE", 50, 306)]
     if has_hold:
         labels.append(("HOLD", 0, 4))
     for label, x, y in labels:
@@ -210,7 +210,7 @@ class Renderer:
         self._lines.show(picture.lines)
         self._level.show(picture.level or None)
         self._pieces.show(picture.pieces)
-        self._turn.show(90 * picture.rotation)
+        self._angle.show(90 * picture.rotation)
         return self._canvas.copy()
 
     def _start(self, has_hold: bool) -> None:
@@ -234,7 +234,7 @@ class Renderer:
         self._lines = _Number(canvas, _PANEL_X, 276, 4)
         self._level = _Number(canvas, _PANEL_X + 50, 276, 2)
         self._pieces = _Number(canvas, _PANEL_X, 318, 4)
-        self._turn = _Number(canvas, _PANEL_X + 50, 318, 3)
+        self._angle = _Number(canvas, _PANEL_X + 50, 318, 3)
 
     def _draw_cells(self, picture: Picture) -> None:
         codes = bytearray(self._above + picture.cells)
