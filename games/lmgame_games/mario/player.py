@@ -8,13 +8,16 @@ to look ahead.
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lmgame_games.core import Move
 from lmgame_games.mario.buttons import COMBINATIONS
 from lmgame_games.mario.player_physics import ALIVE, DEAD, GOAL, ON_GROUND, Body, advance, read_body
 from lmgame_games.mario.player_world import World
 from lmgame_games.mario.ram import Phase, phase
+
+if TYPE_CHECKING:
+    from lmgame_games.mario.env import SuperMarioBrosEnv
 
 TEST_STAGES = ("1-2", "1-3", "1-4", "2-1", "3-1", "3-2", "4-1", "5-1")
 """Stages besides 1-1 that the player is held to, named before it was first run on any of them."""
@@ -46,17 +49,17 @@ _PADS = {name: _game_order(byte) for name, byte in COMBINATIONS.items()}
 class MarioPlayer:
     """Plays well by its own reading of the state."""
 
-    def __init__(self, env: Any) -> None:
-        """Play this environment, an unwrapped `SuperMarioBrosEnv` or anything else with 2,048 bytes of `ram`."""
+    def __init__(self, env: "SuperMarioBrosEnv") -> None:
+        """Play this environment, an unwrapped `SuperMarioBrosEnv`."""
         self._env = env
 
     def act(self) -> list[Move]:
         """The next moves. Waits while the game doesn't listen."""
-        ram = bytes(self._env.ram)
+        ram = bytes(self._env.memory)
         if phase(ram) is not Phase.PLAY:
             return list(_WAIT)
         world, body = World(ram), read_body(ram)
-        plan = search(world, body, getattr(self._env, "idle_before", 0))
+        plan = search(world, body, self._env.card.options["frames_before_move"])
         moves, frames = [], 0
         for move in plan:
             moves.append(move)
@@ -66,7 +69,7 @@ class MarioPlayer:
         return moves or list(_WAIT)
 
 
-def search(world: World, start: Body, idle: int, budget: int = _BUDGET) -> list[Move]:
+def search(world: World, start: Body, idle: int = 0, budget: int = _BUDGET) -> list[Move]:
     """The best plan found: the quickest to the screen's edge, else the one that gets closest, else the longest life.
 
     Args:
@@ -80,7 +83,7 @@ def search(world: World, start: Body, idle: int, budget: int = _BUDGET) -> list[
     nodes: list[tuple[Body, int, Move | None]] = [(start, -1, None)]
     queue = [(_estimate(start, target), 0)]
     seen: set[tuple[int, ...]] = set()
-    best, best_value = 0, _value(start, target)
+    best, best_value = 0, (-1, 0.0)
     while queue and len(nodes) < budget:
         _, number = heappop(queue)
         body = nodes[number][0]

@@ -82,6 +82,8 @@ def movers(ram: Ram) -> list[Mover]:
         y = thing.y + ram[0x0417 + slot] / 256
         vx, vy = _signed(ram[0x58 + slot]) / 16, _signed(ram[0xA0 + slot]) + ram[0x0434 + slot] / 256
         box = (thing.box.left - thing.x, thing.box.top - thing.y, thing.box.right - thing.x, thing.box.bottom - thing.y)
+        if (top := ram[0x04B1 + 4 * slot]) != 0xFF:  # the game's own box, which differs between cartridges
+            box = (box[0], (top - ram[0xCF + slot]) & 0xFF, box[2], (ram[0x04B3 + 4 * slot] - ram[0xCF + slot]) & 0xFF)
         bit = 1 << slot if kind in STOMPABLE else 0
         raw = tuple(ram[base + slot] for base in (0x58, 0xA0, 0x0434, 0x0417, 0x078A, 0x0388, 0x34))
         mover = Mover(kind, thing.state, x, y, vx, vy, box, bit, raw)
