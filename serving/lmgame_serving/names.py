@@ -1,0 +1,153 @@
+"""From what the user calls a model to where it answers, without asking anybody yet."""
+
+import ipaddress
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lmgame_common import UnknownNameError, UsageError
+from lmgame_serving.endpoint import Endpoint
+from lmgame_serving.providers import PROVIDERS, Provider
+
+SMOLLM2 = "smollm2"
+_LLAMACPP = "llamacpp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedModel:
+    """A model that the engine in this process is to run."""
+
+    name: str
+    """The model's name as the user typed it."""
+    model: str
+    """Its name towards the engine, and in records."""
+    path: Path | None
+    """The GGUF file; None for the built-in model, which is fetched when it is first opened."""
+    provider: str = _LLAMACPP
+
+
+type Resolved = Endpoint | EmbeddedModel
+"""What a name stands for. Both kinds have `name`, `model` and `provider`."""
+
+
+def known_names() -> list[str]:
+    """The names and forms of names that `resolve` takes, for help texts; capitals stand for what the user fills in."""
+    return [SMOLLM2, f"{_LLAMACPP}/FILE.gguf", *(f"{name}/MODEL" for name in PROVIDERS), "http://HOST:PORT/v1#MODEL"]
+
+
+def resolve(
+    name: str,
+    *,
+    base_url: str | None = None,
+    env: Mapping[str, str] | None = None,
+    also_known: Iterable[str] = (),
+) -> Resolved:
+    """Find out what a model's name stands for.
+
+    Args:
+        name: `smollm2`, `llamacpp/FILE.gguf`, `PROVIDER/MODEL` or `URL#MODEL`. With `base_url`, the name that the
+            server there has for the model, whatever it looks like.
+        base_url: An OpenAI-compatible server's URL.
+        env: Where keys are looked up; the process's environment by default.
+        also_known: Names that the caller handles itself, such as `random`, to offer them too when a name is wrong.
+
+    Raises:
+        UnknownNameError: For an unknown name or provider; names the closest one.
+        UsageError: For a missing key, a missing or unsuitable file, or an unusable URL.
+    """
+    env = os.environ if env is None else env
+    if not name.strip():
+        raise UsageError(f"The model's name is empty; expected one of: {', '.join(known_names())}.")
+    if base_url is not None:
+        return _at_url(name, base_url, name, env)
+    if "://" in name:
+        url, _, model = name.partition("#")
+        return _at_url(name, url, model, env)
+    if name == SMOLLM2:
+        return EmbeddedModel(name=name, model=SMOLLM2, path=None)
+    prefix, slash, rest = name.partition("/")
+    if prefix == _LLAMACPP and slash:
+        return _in_file(name, rest)
+    if prefix in PROVIDERS and slash:
+        if not rest:
+            raise UsageError(f"{name!r} names no model; expected {prefix}/MODEL.")
+        return _at_provider(name, PROVIDERS[prefix], rest, env)
+    if name.endswith(".gguf"):
+        raise UsageError(f"Unknown model {name!r}. For a model in a file, write: {_LLAMACPP}/{name}")
+    if slash:
+        raise UnknownNameError("model provider", prefix, [*PROVIDERS, _LLAMACPP])
+    raise UnknownNameError("model", name, [*known_names(), *also_known])
+
+
+def _at_provider(name: str, provider: Provider, model: str, env: Mapping[str, str]) -> Endpoint:
+    key = _key(provider.key_variables, env)
+    if key is None and provider.key_variables:
+        variables = " or ".join(provider.key_variables)
+        raise UsageError(
+            f"{provider.title} needs an API key, and {variables} is not set. "
+            f"Set it first: export {provider.key_variables[0]}=YOUR_KEY"
+        )
+    return Endpoint(
+        name=name,
+        base_url=provider.base_url,
+        model=model,
+        provider=provider.name,
+        api_key=key,
+        max_tokens_parameter=provider.max_tokens_parameter,
+        request_defaults=provider.request_defaults,
+    )
+
+
+def _at_url(name: str, url: str, model: str, env: Mapping[str, str]) -> Endpoint:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # reading the port checks it
+    except ValueError as error:
+        raise UsageError(
+            f"The model's URL can't be read ({error}); expected such as http://127.0.0.1:8000/v1."
+        ) from None
+    if parts.username is not None or parts.query:
+        # Not repeated in the message: what stands there is most likely a secret.
+        raise UsageError("A model's URL can't carry a password or a query. Put the key in the variable LMGAME_API_KEY.")
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"The model's URL {url!r} can't be used; expected http://HOST:PORT/v1 or https://HOST/v1.")
+    # A key meant for one company must not travel in the clear to just any machine.
+    private = parts.scheme == "https" or _is_loopback(host)
+    variables = ("LMGAME_API_KEY", "OPENAI_API_KEY") if private else ("LMGAME_API_KEY",)
+    return Endpoint(name=name, base_url=url.rstrip("/"), model=model, provider="url", api_key=_key(variables, env))
+
+
+def _in_file(name: str, file: str) -> EmbeddedModel:
+    path = Path(file).expanduser()
+    if not path.is_file():
+        siblings = [each.name for each in path.parent.glob("*.gguf")] if path.parent.is_dir() else []
+        close = get_close_matches(path.name, siblings, n=1)
+        hint = f" Did you mean {_LLAMACPP}/{path.parent / close[0]}?" if close else ""
+        raise UsageError(f"There is no file {str(path)!r}; expected {_LLAMACPP}/ and the path of a GGUF file.{hint}")
+    try:
+        with path.open("rb") as opened:
+            magic = opened.read(4)
+    except OSError as error:
+        raise UsageError(f"The model file {str(path)!r} can't be read: {error.strerror}.") from error
+    if magic != b"GGUF":
+        raise UsageError(f"{str(path)!r} is no GGUF file; other formats need converting for llama.cpp first.")
+    return EmbeddedModel(name=name, model=path.stem, path=path)
+
+
+def _key(variables: Iterable[str], env: Mapping[str, str]) -> str | None:
+    for variable in variables:
+        if key := env.get(variable, "").strip():
+            if not (key.isascii() and key.isprintable()) or " " in key:
+                raise UsageError(f"{variable} holds no usable key: one has printable ASCII characters only, no spaces.")
+            return key
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
