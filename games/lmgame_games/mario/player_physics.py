@@ -115,6 +115,8 @@ def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
         if status:
             break
         t += 1
+        if run_timer:
+            run_timer -= 1
         py = y >> 8
         sides, a = pad & 3, bool(pad & A)
         if pad & DOWN and state == ON_GROUND:
@@ -170,8 +172,6 @@ def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
             if vy >= _MAX_FALL and vy & 0x80:
                 vy = _MAX_FALL
         held_a, pad = a, buttons
-        if run_timer:
-            run_timer -= 1
         if vx >> 8:
             moving = RIGHT if vx > 0 else LEFT
 
@@ -243,7 +243,7 @@ def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
                 ):
                     if not bit or vy < 0x100:
                         status = DEAD
-                    elif (world.parity + t) & 1:
+                    elif not (world.parity + t) & 1:
                         gone |= bit
                         vy = _BOUNCE | vy & 0xFF
     return Body(

@@ -19,7 +19,7 @@ class World:
             screen are taken to have floor, as most of the game has.
         edge: Left edge of the screen, in pixels from the start of the area.
         small: Whether Mario is small or crouching.
-        parity: The lowest bit of the game's frame counter in the first predicted frame; enemies and Mario touch when it is even.
+        parity: The lowest bit of the game's frame counter; enemies and Mario touch in frames in which it is 0.
         safe_for: Frames for which nothing hurts Mario.
     """
 
@@ -31,7 +31,7 @@ class World:
         # These timers count down once in 21 frames.
         self.safe_for = 21 * (max(ram[0x079E], ram[0x079F]) - 1)
         self.tiles = _tiles(ram, self.edge)
-        scene = Scene(self.tiles, ram[0x09] - 1, mario(ram).x)
+        scene = Scene(self.tiles, ram[0x09], mario(ram).x)
         self._paths = [predict(mover, scene) for mover in movers(ram)]
         self._frames: list[tuple[list[Lift], list[Box]]] = []
 
