@@ -403,7 +403,7 @@ def test_tetris_conforms(preset: str) -> None:
 @pytest.mark.parametrize("preset", games()["mario"].presets)
 def test_mario_conforms(preset: str) -> None:
     pytest.importorskip("nes_py", reason="Super Mario Bros needs the extra lmgame[mario]")
-    check_game("mario", preset, seeds=(0,), steps=20)
+    check_game("mario", preset, seeds=(0,), steps=12)
 
 
 @pytest.mark.parametrize("name", ["tetris", "mario"])
