@@ -264,6 +264,18 @@ def test_a_full_disk_takes_no_half_line(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(read_episode(path).decisions) == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="folders can't be opened")
+def test_the_outcome_reaches_the_disk_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl"
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    with EpisodeWriter.open(path, make_header()) as writer:
+        writer.decision(**make_decision(0))
+        assert synced == []
+        writer.outcome(outcome="over", score=0.0, decisions=1)
+    assert synced == [path.stat().st_ino, tmp_path.stat().st_ino]
+
+
 def test_a_failing_sync_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmgame_common import RecordError
@@ -37,6 +37,7 @@ def asked(**changed: Any) -> dict[str, Any]:
     return request | changed
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(), JSON))
 def test_canonical_json_forgets_order_and_none(value: dict[str, Any]) -> None:
     shuffled = dict(reversed(value.items()))

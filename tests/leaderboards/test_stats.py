@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmgame_leaderboards import mean_interval
@@ -41,6 +41,7 @@ def test_equal_scores_give_a_point() -> None:
     assert mean_interval([7.5] * 4) == (7.5, 0.0, (7.5, 7.5))
 
 
+@settings(deadline=None)
 @given(SCORES, st.floats(-1e3, 1e3), st.floats(0.1, 10))
 def test_it_moves_and_stretches_with_the_scores(scores: list[float], shift: float, factor: float) -> None:
     mean, sd, interval = mean_interval(scores)
