@@ -24,7 +24,7 @@ def sync_folder(folder: Path) -> None:
     """See a folder's entries onto the disk; where folders can't be opened (Windows) the system does so on its own."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -25,6 +25,8 @@ from lmgame_leaderboards.schema import SCHEMA_VERSION, DecisionLine, FaultLine, 
 IDENTITY = ("episode", "game", "preset", "version", "options", "seed", "model", "clock", "observation")
 """Header fields that must be the same for a record to be continued."""
 
+FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
 OUTCOME_ROOM = 8192
 """Bytes at a record's end among which its outcome must be; outcomes are short."""
 
@@ -66,7 +68,7 @@ def is_finished(path: Path) -> bool:
         raise RecordError(f"Can't read {path}: {error.strerror}.") from error
     try:
         line = json.loads(tail.removesuffix(b"\n").rpartition(b"\n")[2].decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(line, dict) and line.get("type") == "outcome"
 
@@ -191,11 +193,10 @@ class EpisodeWriter:
                 begun under another header.
         """
         first = {"type": "header", "schema_version": SCHEMA_VERSION, "lmgame": _own_version(), **header}
-        first = {key: value for key, value in first.items() if key != "lmgame" or value is not None}
         line = _encode(path, first)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, FLAGS, 0o666)
         except OSError as error:
             raise unwritable(path, error) from error
         writer = cls(path, descriptor)

@@ -45,8 +45,8 @@ class HeaderLine(TypedDict):
 
     type: Literal["header"]
     schema_version: int
-    lmgame: NotRequired[str]
-    """Version of lmgame that began the record."""
+    lmgame: NotRequired[str | None]
+    """Version of lmgame that began the record; None from a source tree that is not installed."""
     episode: str
     game: str
     preset: str
