@@ -1,0 +1,38 @@
+"""Agents: from an observation to a decision, by a model behind a chat API or by a baseline player.
+
+The agent for people is `lmgame_agents.human`; it needs a window, so it is not imported here.
+"""
+
+from lmgame_agents.baselines import RandomAgent, ReplayAgent, ScriptedAgent
+from lmgame_agents.chat import ChatAgent
+from lmgame_agents.client import ChatClient
+from lmgame_agents.core import Agent, Decision, InfrastructureError, Latency, Observation, Usage, Verdict
+from lmgame_agents.parser import Parsed, parse_answer
+from lmgame_agents.preflight import Capabilities, preflight
+from lmgame_agents.prompt import answer_schema, prompt_hash, system_prompt, turn
+from lmgame_agents.sampling import Dialect, Sampling
+
+__all__ = [
+    "Agent",
+    "Capabilities",
+    "ChatAgent",
+    "ChatClient",
+    "Decision",
+    "Dialect",
+    "InfrastructureError",
+    "Latency",
+    "Observation",
+    "Parsed",
+    "RandomAgent",
+    "ReplayAgent",
+    "Sampling",
+    "ScriptedAgent",
+    "Usage",
+    "Verdict",
+    "answer_schema",
+    "parse_answer",
+    "preflight",
+    "prompt_hash",
+    "system_prompt",
+    "turn",
+]
