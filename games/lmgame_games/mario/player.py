@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TEST_STAGES = ("1-2", "1-3", "1-4", "2-1", "3-1", "3-2", "4-1", "5-1")
 """Stages besides 1-1 that the player is held to, named before it was first run on any of them."""
 
+_SCREEN, _MARGIN = 256, 24
+"""Width of the screen, and how close to its edge a plan may end, in pixels."""
 _TOP_SPEED = 3.0
 """Pixels a frame of a running Mario."""
 _BUDGET = 1500
@@ -59,14 +61,10 @@ class MarioPlayer:
         if phase(ram) is not Phase.PLAY:
             return list(_WAIT)
         world, body = World(ram), read_body(ram)
-        plan = search(world, body, self._env.card.options["frames_before_move"])
-        moves, frames = [], 0
-        for move in plan:
-            moves.append(move)
-            frames += move.frames or 0
-            if frames >= _COMMIT:
-                break
-        return moves or list(_WAIT)
+        idle = self._env.card.options["frames_before_move"]
+        plan = search(world, body, idle)
+        # Where a move is parted from the next one, a jump cut in two would be two hops.
+        return (plan[:1] if idle else _beginning(plan, _COMMIT)) or list(_WAIT)
 
 
 def search(world: World, start: Body, idle: int = 0, budget: int = _BUDGET) -> list[Move]:
@@ -78,7 +76,7 @@ def search(world: World, start: Body, idle: int = 0, budget: int = _BUDGET) -> l
         idle: Frames without input before each move, as some presets have them.
         budget: Most moves tried.
     """
-    target = world.edge + 256 - 24
+    target = world.edge + _SCREEN - _MARGIN
     # A node: the body, its parent's number, and the move that led here.
     nodes: list[tuple[Body, int, Move | None]] = [(start, -1, None)]
     queue = [(_estimate(start, target), 0)]
@@ -87,7 +85,7 @@ def search(world: World, start: Body, idle: int = 0, budget: int = _BUDGET) -> l
     while queue and len(nodes) < budget:
         _, number = heappop(queue)
         body = nodes[number][0]
-        if body.status == GOAL or body.px >= target:
+        if _arrived(body, world.edge):
             return _path(nodes, number)
         for name, frames in _moves(body):
             after = advance(world, body, 0, idle) if idle else body
@@ -104,6 +102,24 @@ def search(world: World, start: Body, idle: int = 0, budget: int = _BUDGET) -> l
                 seen.add(key)
                 heappush(queue, (_estimate(after, target), child))
     return _path(nodes, best)
+
+
+def _beginning(plan: list[Move], frames: int) -> list[Move]:
+    """The plan's first frames."""
+    beginning = []
+    for name, held in ((move.name, move.frames or 0) for move in plan):
+        beginning.append(Move(name, min(held, frames)))
+        frames -= held
+        if frames <= 0:
+            break
+    return beginning
+
+
+def _arrived(body: Body, edge: int) -> bool:
+    """Whether a plan may end here: the exit, firm ground near the screen's right edge, or past it."""
+    if body.status == GOAL:
+        return True
+    return body.px >= edge + _SCREEN or (body.state == ON_GROUND and body.px >= edge + _SCREEN - _MARGIN)
 
 
 def _moves(body: Body) -> tuple[tuple[str, int], ...]:

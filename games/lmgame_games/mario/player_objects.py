@@ -43,12 +43,14 @@ class Box(NamedTuple):
 
 
 class Lift(NamedTuple):
-    """A platform Mario can stand on, and how far it moved sideways in this frame."""
+    """A platform Mario can stand on: left, top, right and bottom, in pixels."""
 
     left: int
     top: int
     right: int
+    bottom: int
     dx: int
+    """How far it moved sideways in this frame."""
 
 
 class Scene(NamedTuple):
@@ -82,8 +84,8 @@ def movers(ram: Ram) -> list[Mover]:
         y = thing.y + ram[0x0417 + slot] / 256
         vx, vy = _signed(ram[0x58 + slot]) / 16, _signed(ram[0xA0 + slot]) + ram[0x0434 + slot] / 256
         box = (thing.box.left - thing.x, thing.box.top - thing.y, thing.box.right - thing.x, thing.box.bottom - thing.y)
-        if (top := ram[0x04B1 + 4 * slot]) != 0xFF:  # the game's own box, which differs between cartridges
-            box = (box[0], (top - ram[0xCF + slot]) & 0xFF, box[2], (ram[0x04B3 + 4 * slot] - ram[0xCF + slot]) & 0xFF)
+        if kind in (GOOMBA, PIRANHA):
+            box = (box[0], min(box[1], 12), *box[2:])  # two pixels higher on the European cartridge
         bit = 1 << slot if kind in STOMPABLE else 0
         raw = tuple(ram[base + slot] for base in (0x58, 0xA0, 0x0434, 0x0417, 0x078A, 0x0388, 0x34))
         mover = Mover(kind, thing.state, x, y, vx, vy, box, bit, raw)
@@ -115,9 +117,11 @@ def predict(mover: Mover, scene: Scene) -> Path:
     if kind in _FALLS:
         return _boxed(mover, _falling(mover))
     if kind == BOWSER:
-        return _boxed(mover, _falling(mover._replace(vx=0.0, vy=0.0)))
+        # He jumps when he likes; his rear half is an object of its own.
+        box = (0, 2, 32, 21)
+        return _walker(mover._replace(vx=mover.vx / 2, box=box), scene)
     if kind == FLAME:
-        return _boxed(mover, _falling(mover._replace(vx=-1.125, vy=0.0)))
+        return _boxed(mover, _falling(mover._replace(vx=-1.44, vy=0.0)))
     return _boxed(mover, _falling(mover))
 
 
@@ -153,14 +157,15 @@ def _walker(mover: Mover, scene: Scene) -> Path:
     hops = mover.kind == HOPPER
     x, y, vx, vy = mover.x, mover.y, mover.vx, mover.vy
     left, top, right, bottom = mover.box
-    gravity = (0x1C if hops else 0x20 if mover.state & 7 == 5 else 0x3D) / 256
+    pull = 0x1F if hops else 0x12 if mover.kind == BOWSER else 0x20 if mover.state & 7 == 5 else 0x3D
+    gravity, most = pull / 256, 2.0 if mover.kind == BOWSER else 4.0
     in_air = hops or mover.state & 7 in (1, 5) or not _solid(scene.tiles, x + 8, y + 24)
     turns = mover.kind == RED_KOOPA and not mover.state & 0x80
     while True:
         x += vx
         if in_air:
-            y, vy = y + vy, min(vy + gravity, 3.0)
-            if vy > 0 and _solid(scene.tiles, x + 8, y + 24) and (int(y) - 8) & 15 < 5:
+            y, vy = y + vy, min(vy + gravity, most)
+            if vy > 0 and _solid(scene.tiles, x + 8, y + 24) and (hops or (int(y) - 8) & 15 < 5):
                 y, vy, in_air = float(((int(y) - 8) & ~15) + 8), -3.0 if hops else 0.0, hops
         elif not _solid(scene.tiles, x + 8, y + 24):
             if turns:
@@ -182,9 +187,8 @@ def _piranha(mover: Mover, scene: Scene) -> Path:
     frame = scene.frame
     while True:
         frame += 1
-        if timer:
-            timer -= 1
-        elif moves or speed < 0 or not near:
+        timer = max(0, timer - 1)
+        if not timer and (moves or speed < 0 or not near):
             if not moves:
                 speed, moves = -speed, 1
             if frame & 1:
@@ -229,19 +233,19 @@ def _floating(mover: Mover, scene: Scene) -> Iterator[tuple[float, float]]:
 def _lift(mover: Mover, scene: Scene) -> Path:
     """A lift by its kind; those that hang in balance or drop under Mario's weight are taken to stay."""
     x, y = mover.x, mover.y
-    right = mover.box[2]
+    _, _, width, height = mover.box
     kind = mover.kind
     if kind == 0x28:
         for dx in _swing(mover, scene, 0x0E):
             before, x = int(x), x + dx
-            yield Lift(int(x), int(y), int(x) + right, int(x) - before)
+            yield Lift(int(x), int(y), int(x) + width, int(y) + height, int(x) - before)
     elif kind == 0x25:
-        for height in _bob(y, mover.vy, mover.raw[0], 5 / 256, 3):
-            yield Lift(int(x), int(height), int(x) + right, 0)
+        for level in _bob(y, mover.vy, mover.raw[0], 5 / 256, 3):
+            yield Lift(int(x), int(level), int(x) + width, int(level) + height, 0)
     vy = mover.vy if kind in (0x26, 0x27, 0x2B, 0x2C) else 0.0
     while True:
         y = (y + vy) % 256
-        yield Lift(int(x), int(y), int(x) + right, 0)
+        yield Lift(int(x), int(y), int(x) + width, int(y) + height, 0)
 
 
 def _flame(mover: Mover) -> Path:

@@ -227,11 +227,21 @@ def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
         # Lifts and enemies.
         lifts, enemies = world.at(t)
         bottom = py + 32
-        for lift_left, lift_top, lift_right, dx in lifts:
-            if vy >= 0 and px + box_left <= lift_right and px + box_right >= lift_left and 0 <= bottom - lift_top < 6:
+        for lift_left, lift_top, lift_right, lift_bottom, dx in lifts:
+            if px + box_left > lift_right or px + box_right < lift_left:
+                continue
+            if py + box_top > lift_bottom or bottom < lift_top:
+                continue
+            if vy < 0 and lift_bottom - py - box_top < 4:
+                vy = 0x100 | vy & 0xFF
+            if vy >= 0 and bottom - lift_top < 6:
                 y = (lift_top - 32) << 8 | y & 0xFF
                 x += dx << 8
                 py, vy, state, bottom = lift_top - 32, 0, ON_GROUND, lift_top
+            elif px + box_right - lift_left < 8:
+                x, vx, free = _impede(x, vx, free, RIGHT)
+            elif lift_right - px - box_left < 9:
+                x, vx, free = _impede(x, vx, free, LEFT)
         if enemies and t > world.safe_for:
             for left, top, right, under, bit in enemies:
                 if (
