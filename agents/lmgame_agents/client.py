@@ -4,10 +4,11 @@ import asyncio
 import json
 import re
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from zlib import crc32
 
@@ -18,6 +19,7 @@ from lmgame_agents.core import InfrastructureError
 from lmgame_agents.faults import error_text, from_exception, from_status, refused_by_filter, retry_after
 from lmgame_agents.sampling import Dialect, Sampling, request_body
 from lmgame_agents.stream import MalformedError, Reply, ReplyReader, StreamedError
+from lmgame_common import UsageError
 
 CONNECT_TIMEOUT = 10.0
 IDLE_TIMEOUT = 120.0
@@ -25,7 +27,7 @@ REQUEST_TIMEOUT = 600.0
 _GRACE = 2.0
 """Seconds that a finished answer is waited on for its token counts and the end of its stream."""
 _POOLS = 32
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+_SECRET = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
 
 
@@ -33,7 +35,7 @@ class ChatClient:
     """Asks one model, for all episodes of a run at once.
 
     Args:
-        base_url: URL of the API, usually ending in `/v1`.
+        base_url: URL of the API, usually ending in `/v1`. A user and password in it are sent as basic authentication.
         api_key: Key sent as a bearer token; None sends none (and never one from the environment).
         model: Name of the model as the server knows it.
         extra_headers: Sent with every request.
@@ -43,6 +45,9 @@ class ChatClient:
         request_timeout: Seconds for a whole answer. A model still generating then has run out of time itself.
         redact: Further secrets to keep out of messages; the key and secret values of `extra_headers` always are.
         http_client: Another HTTP client than the default one.
+
+    Raises:
+        UsageError: If the URL has a key in its query.
     """
 
     def __init__(
@@ -60,19 +65,22 @@ class ChatClient:
     ) -> None:
         self.model = model
         self.dialect = Dialect(token_limit="max_completion_tokens" if _is_openai(base_url) else "max_tokens")
-        self.where = _shown(base_url)
+        self.where, query, basic = _parts(base_url)
         """The endpoint as shown to people: no user info, no query."""
         self._request_timeout = request_timeout
-        # Left out at each request: the package takes its absence among the defaults for a mistake.
-        keyed = api_key is not None or any(name.lower() == "authorization" for name in extra_headers or {})
-        self._headers: dict[str, Any] = {} if keyed else {"Authorization": openai.Omit()}
         self._secrets = _secrets(base_url, api_key, extra_headers or {}, redact)
         headers: dict[str, Any] = dict(extra_headers or {})
+        if basic is not None and api_key is None:
+            headers.setdefault("Authorization", basic)
+        # Left out at each request: the package takes its absence among the defaults for a mistake.
+        keyed = api_key is not None or any(name.lower() == "authorization" for name in headers)
+        self._headers: dict[str, Any] = {} if keyed else {"Authorization": openai.Omit()}
         if not _is_openai(base_url):  # the package would send what OPENAI_ORG_ID and OPENAI_PROJECT_ID say to anybody
             headers |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
         timeout = httpx2.Timeout(idle_timeout, connect=connect_timeout, pool=None)
         self._openai = openai.AsyncOpenAI(
-            base_url=base_url,
+            base_url=self.where,
+            default_query=query,
             api_key=api_key or "none",
             max_retries=0,
             timeout=timeout,
@@ -184,7 +192,8 @@ class ChatClient:
         if refused_by_filter(status, text):
             return Reply(finish_reason="content_filter")
         fault = from_status(status, text, where=self.where, model=self.model, images=images, wait=wait)
-        if fault.kind == "unknown_model" and (names := await self.models()):
+        names = await self.models() if fault.kind == "unknown_model" else []
+        if names and self.model not in names:
             close = get_close_matches(self.model, names, n=1, cutoff=0.4)
             shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
             hint = f"Did you mean {close[0]!r}? " if close else ""
@@ -230,11 +239,11 @@ def _http_client(base_url: str, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
 
 
 def _secrets(base_url: str, api_key: str | None, headers: Mapping[str, str], more: Sequence[str]) -> list[str]:
-    """Everything that must not be shown, the longest first: the key, secret headers, what a URL carries."""
+    """Everything that must not be shown, the longest first: the key, secret headers, a URL's password."""
     parts = urlsplit(base_url)
-    found = [api_key, *more, parts.password, parts.query]
+    found = [api_key, *more, parts.password]
     for name, value in headers.items():
-        if _SECRET_HEADER.search(name):
+        if _SECRET.search(name):
             found += [value, value.rpartition(" ")[2]]
     return sorted({secret for secret in found if secret and len(secret) >= 4}, key=len, reverse=True)
 
@@ -254,6 +263,16 @@ def _is_openai(base_url: str) -> bool:
     return host == "api.openai.com" or host.endswith(".openai.azure.com")
 
 
-def _shown(base_url: str) -> str:
+def _parts(base_url: str) -> tuple[str, dict[str, str], str | None]:
+    """A URL without user info and query; the query; the header that the user info stands for.
+
+    Raises:
+        UsageError: If the query has a key in it, which would show in logs.
+    """
     parts = urlsplit(base_url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if secret := next((name for name in query if _SECRET.search(name)), None):
+        raise UsageError(f"The URL carries {secret!r}. Give keys as the API key or in a header, not in the URL.")
+    user, at, host = parts.netloc.rpartition("@")
+    basic = "Basic " + b64encode(unquote(user).encode()).decode() if at else None
+    return parts._replace(netloc=host, query="", fragment="").geturl(), query, basic

@@ -92,7 +92,8 @@ def from_status(
         message = f"{where} did not accept the API key (HTTP {status}). Check the key and what it may use.{said}"
         return InfrastructureError("unauthorized", message, fatal=True)
     if status == 404 or (status in (400, 422) and _MODEL.search(text)):
-        message = f"{where} knows no model {model!r} (HTTP {status}). Check the model's name and the URL.{said}"
+        check = "Check the model's name and the URL, which usually ends in `/v1`."
+        message = f"{where} knows no model {model!r} (HTTP {status}). {check}{said}"
         return InfrastructureError("unknown_model", message, fatal=True)
     if status == 429:
         return InfrastructureError("rate_limited", f"{where} limits the rate of requests.{said}", retry_after=wait)
