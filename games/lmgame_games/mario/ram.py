@@ -8,6 +8,7 @@ y grows downwards from the top of the picture, so the ground of 1-1 has its surf
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import cos, pi, sin
 
 from lmgame_games.mario.tiles import COLUMNS_IN_BUFFER, ROWS, Tile, tile_of
 
@@ -142,6 +143,7 @@ ENEMIES = {
     0x2D: "bowser",
     0x33: "bullet bill",
 }
+FIRE_BARS = frozenset(range(0x1B, 0x20))
 PLATFORMS = frozenset(range(0x24, 0x2D))
 OTHER_OBJECTS = {0x2F: "vine", 0x30: "flag", 0x31: "castle flag", 0x32: "spring", 0x35: "toad"}
 POWER_UPS = ("mushroom", "fire flower", "star", "1-up mushroom")
@@ -302,8 +304,21 @@ def objects(ram: Ram) -> list[Thing]:
         # Platforms, plants, fire bars and the like keep other things than speeds in these bytes.
         has_speed = number <= 0x06 or number in (0x08, 0x0E, 0x12, 0x14, 0x2E, 0x33)
         vx, vy = (_signed(ram[0x0058 + slot]), _signed(ram[0x00A0 + slot])) if has_speed else (0, 0)
-        found.append(Thing(kind, x, y, vx, vy, _box(ram[0x049A + slot], x, y), dangerous, slot, state))
+        # A fire bar's box is that of the ball it turns about.
+        box = Box(x, y, x + 8, y + 8) if number in FIRE_BARS else _box(ram[0x049A + slot], x, y)
+        found.append(Thing(kind, x, y, vx, vy, box, dangerous, slot, state))
     return found
+
+
+def fire_bar(ram: Ram, bar: Thing) -> list[tuple[int, int]]:
+    """Middles of a fire bar's 6 or 12 balls, as level x and y, from the one it turns about to its tip.
+
+    The balls are 8 pixels apart; the game counts 32 steps of a turn, clockwise from straight up.
+    """
+    turn = 2 * pi * ram[0x00A0 + bar.slot] / 32
+    middle_x, middle_y = bar.x + 4, bar.y + 4
+    count = 12 if bar.kind == "long fire bar" else 6
+    return [(round(middle_x + 8 * k * sin(turn)), round(middle_y - 8 * k * cos(turn))) for k in range(count)]
 
 
 def shots(ram: Ram) -> list[Thing]:

@@ -94,6 +94,8 @@ def _sign(thing: Thing) -> str:
 
 
 def _thing_cells(memory: Ram, thing: Thing) -> list[tuple[int, int]]:
+    if "fire bar" in thing.kind:
+        return [_cell(memory, x, y) for x, y in ram.fire_bar(memory, thing)]
     box = thing.box
     row = _cell(memory, 0, (box.top + box.bottom) // 2)[1]
     if thing.kind != "platform":
@@ -106,8 +108,10 @@ def _thing_lines(memory: Ram) -> list[str]:
     mario = ram.mario(memory)
     lines: list[str] = []
     for thing in visible_things(memory):
-        column, row = _thing_cells(memory, thing)[0]
-        line = f"{thing.kind}: column {column}, row {row}, {thing.x - mario.x:+d} px"
+        cells = _thing_cells(memory, thing)
+        line = f"{thing.kind}: column {cells[0][0]}, row {cells[0][1]}, {thing.x - mario.x:+d} px"
+        if len(cells) > 1:
+            line += f", to column {cells[-1][0]}, row {cells[-1][1]}"
         if thing.vx or thing.vy:
             line += f", speed right {_speed(thing.vx)}, down {thing.vy}"
         lines.append(line)
