@@ -1,13 +1,13 @@
 """What a model is told about Tetris, by preset."""
 
-from functools import cache
-
 from lmgame_common import UnknownNameError
 from lmgame_games.baselines import load
 from lmgame_games.core import Card, Control, Move
 from lmgame_games.tetris.lmgame_bench import MAX_MOVES
 
-_VIEW = "Text view: @ your piece, # locked cells, {ghost}. empty; columns 0-9 from the left, rows 0-19 from the top."
+_VIEW = """\
+Text view: @ your piece, # locked cells, {ghost}. empty; columns 0-9 from the left, rows 0-19 from the top, negative \
+above it."""
 
 _STANDARD = f"""\
 Tetris on a board of 10 columns and 20 rows. A full row is cleared and everything above comes down. The game ends when \
@@ -15,16 +15,14 @@ a new piece has no room, or a piece locks wholly above the board.
 An answer is a list of 1 to 32 moves for the piece in play, played in order. hard_drop places the piece, so end the \
 list with it. If the piece locks earlier, the rest of the list is dropped; if it hasn't locked, you are asked again \
 for the same piece. A move that is blocked does nothing.
-Time passes: a move takes 4 frames of 1/60 s, and the piece falls a row every 60 frames at level 1, sooner at each \
-level, every 4 frames at level 10. The level rises every 10 lines. A piece at rest locks after 30 frames; moving or \
-turning it starts them anew, 15 times at most.
+A move takes 4 frames of 1/60 s, and the piece falls a row every 60 frames at level 1, sooner at each level, every 4 \
+frames at level 10. The level rises every 10 rows cleared. A piece at rest locks after 30 frames; moving or turning it \
+restarts them, 15 times at most.
 A piece appears unturned in columns 3-5 (I 3-6, O 4-5). Turned once clockwise there, it takes columns 4-5 (I 5), once \
-counter-clockwise 3-4 (I 4), twice 3-5 (I 3-6). Turning follows SRS, with wall kicks. Unturned, T J L have three cells \
-in the lower row and one above its middle, left end, right end; S is lower left and upper right, Z upper left and \
-lower right.
-Points, times the level: 100, 300, 500, 800 for 1, 2, 3, 4 rows at once; T-spin 400, with 1, 2, 3 rows 800, 1200, \
-1600; mini T-spin 100, with 1, 2 rows 200, 400. Half as much again for a Tetris or T-spin clear right after another; \
-50 for each further clear in a row. Besides, 1 for each row of soft_drop, 2 for each row of hard_drop.
+counter-clockwise 3-4 (I 4), twice 3-5 (I 3-6). Turning follows SRS, with wall kicks.
+Points, times the level: 1, 2, 3, 4 rows at once 100, 300, 500, 800; T-spin 400, with 1, 2, 3 rows 800, 1200, 1600; \
+mini T-spin 100, with 1, 2 rows 200, 400; half more for four rows or a T-spin clear right after another such clear; 50 \
+for each further piece in a row that clears. Also 1 a row of soft_drop, 2 a row of hard_drop.
 {_VIEW.format(ghost="+ where hard_drop would put the piece, ")}"""
 
 _BENCH = f"""\
@@ -35,8 +33,7 @@ can't, it locks and the next piece appears at the top. hard_drop drops and locks
 piece locks are played on the next piece. A move that is blocked does nothing, except that a blocked soft_drop locks \
 the piece.
 A piece appears unturned in columns 4-6 (I 3-6, O 4-5). Turned once clockwise there, it takes columns 5-6 (I 5), once \
-counter-clockwise 4-5 (I 4), twice 4-6 (I 3-6). Unturned, T J L have three cells in the lower row and one above its \
-middle, left end, right end; S is lower left and upper right, Z upper left and lower right.
+counter-clockwise 4-5 (I 4), twice 4-6 (I 3-6). There are no wall kicks.
 Points: 1 for each piece placed and 10 for each row cleared.
 {_VIEW.format(ghost="")}"""
 
@@ -45,7 +42,7 @@ _RIGHT = Control("right", "one column to the right", ("move_right", "r"))
 _SOFT = ("down", "move_down", "softdrop", "soft drop")
 _HARD = Control("hard_drop", "drop the piece as far as it goes and lock it", ("drop", "harddrop", "hard drop", "space"))
 _NO_OP = Control("no_op", "nothing; time passes", ("noop", "no_operation", "none", "wait", "nothing"))
-_CW = ("rotate", "rotate_clockwise", "clockwise", "cw", "turn_right", "rotate_cw", "rotate_right")
+_CW = ("rotate", "rotate_clockwise", "clockwise", "cw", "rotate_cw", "rotate_right")
 _CCW = ("rotate_counterclockwise", "rotate_counter_clockwise", "counterclockwise", "ccw", "rotate_ccw", "rotate_left")
 
 
@@ -142,7 +139,6 @@ def _bench() -> Card:
 _CARDS = {"standard": _standard, "lmgame-bench-2025": _bench}
 
 
-@cache
 def card(preset: str) -> Card:
     """The card of a preset. Raises UnknownNameError."""
     if preset not in _CARDS:

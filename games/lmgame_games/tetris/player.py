@@ -1,16 +1,19 @@
-"""The scripted player: tries every place it can press the piece to in time, and takes the tidiest."""
+"""The scripted player: tries every place it can press the piece to in time, and takes the best."""
 
 from collections.abc import Iterator
 
 from lmgame_games.core import Move
 from lmgame_games.tetris.engine import Engine
 from lmgame_games.tetris.env import TetrisEnv
-from lmgame_games.tetris.evaluation import after, worth
+from lmgame_games.tetris.evaluation import after, may_stack, worth
+from lmgame_games.tetris.guideline import GuidelineEngine
 from lmgame_games.tetris.pieces import FLOOR, ROW, I, O, S, Z
 
 type Way = tuple[list[int], Engine]
 """Presses, and the game after them."""
 
+PRESS = -1.0
+"""Value of a press: of two places much alike the nearer one, which matters where moves are limited."""
 _TURNS = {O: 0, I: 2, S: 2, Z: 2}
 """Turns that lead to different places: of I, S and Z the half turn is the piece again."""
 
@@ -27,11 +30,13 @@ class TetrisPlayer:
     def act(self) -> list[Move]:
         """The moves that place the piece in play, by way of hold where that is better."""
         engine = self._env.engine
+        # Four lines at once bring more than four times one only where the guideline counts the points.
+        stack = isinstance(engine, GuidelineEngine) and may_stack(engine.board)
         best, moves = float("-inf"), list[int]()
         for presses, game in _ways(engine):
             mask = game.mask >> ROW * game.drop_rows()
             board, lines = after(game.board & (1 << ROW * (FLOOR + game.ROWS)) - 1, mask)
-            value = worth(board, mask, lines)
+            value = worth(board, mask, lines, stack=stack) + PRESS * len(presses)
             if value > best:
                 best, moves = value, presses
         return [*(Move(engine.MOVES[press]) for press in moves), Move("hard_drop")]
