@@ -6,7 +6,7 @@ disassembly (`MoveNormalEnemy`, `MovePiranhaPlant`, `MoveWithXMCntrs` and their 
 """
 
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from math import cos, pi, sin
 from typing import NamedTuple
 
@@ -86,6 +86,8 @@ def movers(ram: Ram) -> list[Mover]:
         box = (thing.box.left - thing.x, thing.box.top - thing.y, thing.box.right - thing.x, thing.box.bottom - thing.y)
         if kind in (GOOMBA, PIRANHA):
             box = (box[0], min(box[1], 12), *box[2:])  # two pixels higher on the European cartridge
+        if kind == BOWSER:
+            box = (0, 2, 32, 21)  # his rear half is an object of its own
         bit = 1 << slot if kind in STOMPABLE else 0
         raw = tuple(ram[base + slot] for base in (0x58, 0xA0, 0x0434, 0x0417, 0x078A, 0x0388, 0x34))
         mover = Mover(kind, thing.state, x, y, vx, vy, box, bit, raw)
@@ -100,7 +102,7 @@ def movers(ram: Ram) -> list[Mover]:
 
 
 def predict(mover: Mover, scene: Scene) -> Path:
-    """Where the object will be, frame by frame."""
+    """Where the object will be when the game compares it with Mario, frame by frame."""
     kind = mover.kind
     if kind in LIFTS:
         return _lift(mover, scene)
@@ -108,21 +110,25 @@ def predict(mover: Mover, scene: Scene) -> Path:
         return _flame(mover)
     if kind in WALKERS and not mover.state & 0x80 and mover.state & 7 in (2, 3, 4):
         return repeat(None)  # a shell at rest: who touches it kicks it away
+    if kind == HAMMER:
+        return _boxed(mover, _falling(mover))
+    # Enemies are compared with Mario before they move.
+    return chain(_boxed(mover, iter([(mover.x, mover.y)])), _boxed(mover, _route(mover, scene)))
+
+
+def _route(mover: Mover, scene: Scene) -> Iterator[tuple[float, float]]:
+    kind = mover.kind
     if kind in WALKERS or kind == HOPPER:
         return _walker(mover, scene)
+    if kind == BOWSER:
+        return _walker(mover._replace(vx=mover.vx / 2), scene)
     if kind == PIRANHA:
         return _piranha(mover, scene)
     if kind in (RED_FLYER, GREEN_FLYER):
-        return _boxed(mover, _floating(mover, scene))
-    if kind in _FALLS:
-        return _boxed(mover, _falling(mover))
-    if kind == BOWSER:
-        # He jumps when he likes; his rear half is an object of its own.
-        box = (0, 2, 32, 21)
-        return _walker(mover._replace(vx=mover.vx / 2, box=box), scene)
+        return _floating(mover, scene)
     if kind == FLAME:
-        return _boxed(mover, _falling(mover._replace(vx=-1.44, vy=0.0)))
-    return _boxed(mover, _falling(mover))
+        return _falling(mover._replace(vx=-1.44, vy=0.0))
+    return _falling(mover)
 
 
 def _signed(byte: int) -> int:
@@ -152,11 +158,10 @@ def _solid(tiles: list[int], x: float, y: float) -> bool:
     return tile not in (0, 0x26, 0xC2, 0xC3, 0x5F, 0x60)
 
 
-def _walker(mover: Mover, scene: Scene) -> Path:
+def _walker(mover: Mover, scene: Scene) -> Iterator[tuple[float, float]]:
     """Walks till a wall turns it, falls off edges (a red koopa turns there) and lands; some hop for ever."""
     hops = mover.kind == HOPPER
     x, y, vx, vy = mover.x, mover.y, mover.vx, mover.vy
-    left, top, right, bottom = mover.box
     pull = 0x1F if hops else 0x12 if mover.kind == BOWSER else 0x20 if mover.state & 7 == 5 else 0x3D
     gravity, most = pull / 256, 2.0 if mover.kind == BOWSER else 4.0
     in_air = hops or mover.state & 7 in (1, 5) or not _solid(scene.tiles, x + 8, y + 24)
@@ -174,15 +179,14 @@ def _walker(mover: Mover, scene: Scene) -> Path:
                 in_air = True
         if vx and _solid(scene.tiles, x + (16 if vx > 0 else 0), y + 20):
             vx = -vx
-        yield Box(int(x) + left, int(y) + top, int(x) + right, int(y) + bottom, mover.bit)
+        yield x, y
 
 
-def _piranha(mover: Mover, scene: Scene) -> Path:
+def _piranha(mover: Mover, scene: Scene) -> Iterator[tuple[float, float]]:
     """Rises, waits, sinks, waits; stays down while Mario is close."""
     speed, moves, down, up, timer, *_ = mover.raw
     speed = _signed(speed)
     x, y = int(mover.x), int(mover.y)
-    left, top, right, bottom = mover.box
     near = abs(x - scene.mario_x) < 0x21
     frame = scene.frame
     while True:
@@ -195,7 +199,7 @@ def _piranha(mover: Mover, scene: Scene) -> Path:
                 y += speed
                 if y == (down if speed > 0 else up):
                     moves, timer = 0, 0x40
-        yield Box(x + left, y + top, x + right, y + bottom, 0)
+        yield x, y
 
 
 def _swing(mover: Mover, scene: Scene, most: int) -> Iterator[float]:
