@@ -39,6 +39,10 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 """Words before a marker that show it to be about moves, no answer."""
+_LINE_START = re.compile(
+    r"[\s>*#_`\"'“‘{•-]{0,20}(?:(?:so|my|final|next|best|chosen)\b[\s,*]{0,3}){0,3}", re.IGNORECASE
+)
+"""What may stand between the beginning of a line and a marker."""
 _BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,3}[.)])\s+\S")
 _PLAIN_LIST = re.compile(r"[\w+:.-]+(?:\s*[,;\n]\s*[\w+:.-]+)*\W*", re.UNICODE)
 
@@ -55,7 +59,20 @@ _LIST_KEYS = (
     "input",
     "sequence",
 )
-_NAME_KEYS = ("move", "name", "action", "buttons", "button", "keys", "key", "input", "control", "type")
+_NAME_KEYS = (
+    "move",
+    "name",
+    "action",
+    "buttons",
+    "button",
+    "keys",
+    "key",
+    "input",
+    "control",
+    "combination",
+    "button_combination",
+    "type",
+)
 _FRAME_KEYS = ("frames", "frame", "duration", "hold", "hold_frames", "duration_frames", "length")
 _COUNT_KEYS = ("times", "count", "repeat", "repeats", "repetitions")
 
@@ -82,7 +99,8 @@ class Parsed:
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     rank: int
-    """2: JSON with a key, or behind a marker; 1: a bare list; 0: behind a marker, but beginning with no move."""
+    """3: JSON with a key, or behind a marker that begins a line; 2: behind one amid a line, as in explanations; 1: a
+    bare list; 0: behind a marker, but beginning with no move."""
     start: int
     reading: Reading
     number: int | None = None
@@ -136,7 +154,7 @@ def _best(text: str, card: Card) -> Reading | None:
     words = vocabulary(card.controls, card.hold is not None)
     candidates, spans = _json_candidates(text, card, words)
     candidates += _marked(text, spans, card, words)
-    strong = any(candidate.rank == 2 for candidate in candidates)
+    strong = any(candidate.rank >= 2 for candidate in candidates)
     if not strong and "{" in text:
         candidates += _json_candidates(_repair(text), card, words)[0]
     if not strong:
@@ -177,7 +195,7 @@ def _json_candidates(text: str, card: Card, words: Vocabulary) -> tuple[list[_Ca
         reading = None if keyed is None else _reading(keyed, card, words)
         if reading is not None and (reading.moves or reading.bad):
             strong = isinstance(value, dict) or any(isinstance(item, dict) for item in value)
-            found.append(_Candidate(2 if strong else 1, start, reading))
+            found.append(_Candidate(3 if strong else 1, start, reading))
     return found, spans
 
 
@@ -268,8 +286,14 @@ def _marked(text: str, spans: list[tuple[int, int]], card: Card, words: Vocabula
         number = int(marker["number"]) if marker["number"] else None
         if previous and previous.number and number == previous.number + 1 and previous.reading.bad is None:
             reading = Reading(previous.reading.moves + reading.moves, reading.bad)
-        previous = _Candidate(2 if reading.moves else 0, marker.start(), reading, number)
+        begins = marker["tag"] or marker["boxed"] or _begins_line(text, marker.start())
+        previous = _Candidate((3 if begins else 2) if reading.moves else 0, marker.start(), reading, number)
         yield previous
+
+
+def _begins_line(text: str, position: int) -> bool:
+    """Whether nothing but markup and words such as `final` stands before a position in its line."""
+    return _LINE_START.fullmatch(text[text.rfind("\n", 0, position) + 1 : position][:61]) is not None
 
 
 def _payload(rest: str) -> str | None:

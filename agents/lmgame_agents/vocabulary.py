@@ -10,7 +10,7 @@ from lmgame_games import Control
 MAX_COUNT = 1000
 """Repetitions of one move beyond which a list is too long for any card anyway."""
 
-_MARKUP = re.compile(r"[`\"'“”‘’«»]|\\(?=[_*+])|\\text\{|\*+(?!\s*\d)")
+_MARKUP = re.compile(r"[`\"“”‘«»]|(?<!\w)['’]|['’](?!\w)|\\(?=[_*+])|\\text\{|\*+(?!\s*\d)")
 _OTHER_UNIT = r"(?:x|×|times|m?s|milliseconds?|secs?|seconds?|tiles?|blocks?|steps?|columns?|rows?|px|pixels?)\b"
 _DURATION = re.compile(
     r"(?:[ \t]*(?::|=|@|/|,|\(|\[|\bfor\b|\bhold\b|\bheld\b)){0,2}[ \t]*(-?\d+(?:\.\d+)?)[ \t]*(?:frames?|f)?(?!\w)"
@@ -64,6 +64,7 @@ class Vocabulary:
     """
 
     def __init__(self, controls: Iterable[Control], *, held: bool) -> None:
+        self._held = held
         # Where buttons are held, `right and a` may mean both at once: not for a parser to decide.
         self._between = _BETWEEN if held else _BETWEEN_OR_AND
         self._words: dict[str, str] = {}
@@ -97,26 +98,25 @@ class Vocabulary:
     def read(self, text: str, *, most: int, one: bool = False) -> Reading:
         """Read a list of moves from the beginning of a text, up to `most` + 1 moves.
 
-        Args:
-            text: What to read.
-            most: The card's limit.
-            one: Whether blanks may not part moves, so that `rotate left` is never taken for two.
-
         Understands commas, arrows, bullets, numbering and bare spaces between moves; durations (`right+a:24`,
         `right for 24 frames`, `(right+a, 24)`); repetitions (`left x3`, `2x left`); explanations after a dash, in
         brackets or after words such as `because`, which are passed over up to the end of their line.
+
+        Args:
+            text: What to read.
+            most: The card's limit.
+            one: Whether blanks may not part moves, so that `rotate left` is never taken for two. They don't either
+                where moves are held, unless behind a duration: `run right` may be one thing.
         """
         text = _MARKUP.sub("", text)
         moves: list[Named] = []
-        total, position, aside, ended = 0, 0, False, False
+        total, position, begin, aside, ended = 0, 0, 0, False, False
         while total <= most:
             gap = self._between.match(text, position)
             start = gap.end() if gap else position
             if start >= len(text):
                 break
             prefix = _PREFIX.match(text, start)
-            if one and moves and not text[position:start].strip():
-                return Reading(tuple(moves[:-1]), text.strip()[:40], aside)
             token = self._token.match(text, prefix.end() if prefix else start)
             name = self.name(token[0]) if token and not _GOES_ON.match(text, token.end()) else None
             if token is None or name is None:
@@ -131,6 +131,10 @@ class Vocabulary:
                     position, ended = line_end, False
                     continue
                 return Reading(tuple(moves), _word(rest), aside)
+            unclear = one or (self._held and moves and moves[-1].frames is None)
+            if unclear and moves and not text[position:start].strip(" \t"):
+                return Reading(tuple(moves[:-1]), text[begin : token.end()], aside)
+            begin = start
             position, frames, count = self._suffix(text, token.end())
             if frames is None and _NUMBER.match(text, position):
                 return Reading(tuple(moves), _word(text[start:]), aside)
