@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from scipy.special import stdtrit
 
 from lmgame_common import GameError, UsageError
 from lmgame_games import registry
@@ -41,6 +40,8 @@ def load(game: str) -> dict[str, dict[str, Baseline]]:
 
 def summary(scores: list[float]) -> Baseline:
     """Mean, sample standard deviation and Student's 95 % interval of at least two scores, to four decimals."""
+    from scipy.special import stdtrit  # slow to import, and cards, which only read baselines, import this module
+
     if len(scores) < 2:
         raise UsageError("A baseline needs at least two episodes, or there is no interval to give.")
     values = np.asarray(scores, dtype=float)

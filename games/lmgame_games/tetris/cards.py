@@ -78,7 +78,7 @@ def _standard() -> Card:
         fps=60,
         move_frames="4 frames; what is left of them when the piece locks is not charged to the next piece",
         score="points by the Tetris guideline (perfect clears bring nothing extra)",
-        illegal="a move that is not in the list of moves, an empty list, or more than 32 moves",
+        illegal="a move that is not in the list of moves, or more than 32 moves",
         seed="the order of the pieces",
         notes=(
             "Four frames a move is 15 presses a second, a quick human's pace. The longest walk, from the middle to a "
@@ -122,7 +122,7 @@ def _bench() -> Card:
         fps=4,
         move_frames="1 frame, in which the piece falls one row",
         score="pieces placed + 10 x rows cleared",
-        illegal="a move that is not in the list of moves, an empty list, or more than 10 moves",
+        illegal="a move that is not in the list of moves, or more than 10 moves",
         seed="the order of the pieces",
         notes=(
             "The rules of Lmgame-Bench as its code has them (September 2025), for comparison with its published "

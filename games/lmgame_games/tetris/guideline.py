@@ -75,14 +75,9 @@ class GuidelineEngine(Engine):
 
     def copy(self) -> Self:
         new = super().copy()
-        new.back_to_back, new.combo, new.fallen, new.grounded = (
-            self.back_to_back,
-            self.combo,
-            self.fallen,
-            self.grounded,
-        )
-        new.landed, new.lowest, new.lock_left, new.resets = self.landed, self.lowest, self.lock_left, self.resets
-        new.kick = self.kick
+        new.back_to_back, new.combo, new.kick = self.back_to_back, self.combo, self.kick
+        new.fallen, new.grounded, new.landed = self.fallen, self.grounded, self.landed
+        new.lowest, new.lock_left, new.resets = self.lowest, self.lock_left, self.resets
         return new
 
     def play(self, action: int) -> bool:
