@@ -19,9 +19,11 @@ from statistics import fmean
 from typing import Any
 
 from lmgame import play_async
-from lmgame.episode import EpisodeState
+from lmgame.episode import EpisodeState, observe
 from lmgame.watch import Silent
-from lmgame_agents import ChatClient, Sampling
+from lmgame_agents import ChatClient, system_prompt
+from lmgame_agents.prompt import turn_content
+from lmgame_games import make
 from lmgame_serving.testing import Reply, StubServer
 
 COLUMNS = ("left", "right")
@@ -93,12 +95,11 @@ async def decision_cost(url: str, observation: str, decisions: int) -> tuple[flo
 async def client_cost(url: str, messages: list[dict[str, Any]], requests: int) -> float:
     """CPU milliseconds a request of the HTTP client alone, its stream read to the end."""
     client = ChatClient(base_url=url, api_key=None, model="stub")
-    sampling = Sampling()
     try:
-        await client.complete(messages, sampling)
+        await client.ask(messages)
         before = time.process_time()
         for _ in range(requests):
-            await client.complete(messages, sampling)
+            await client.ask(messages)
         return (time.process_time() - before) / requests * 1e3
     finally:
         await client.close()
@@ -123,14 +124,13 @@ async def throughput(url: str, games: int, decisions: int) -> tuple[float, float
 
 
 def messages(with_image: bool) -> list[dict[str, Any]]:
-    from lmgame.episode import observe
-    from lmgame_agents import first_messages
-    from lmgame_games import make
-
     env = make("tetris")
     env.reset(seed=0)
     kind = "image" if with_image else "text"
-    return first_messages(env.card, kind, observe(env, kind))
+    return [
+        {"role": "system", "content": system_prompt(env.card, kind)},
+        {"role": "user", "content": turn_content(observe(env, kind), env.card)},
+    ]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lmgame.retry import ask
+from lmgame.retry import retrying
 from lmgame.turn import FORFEIT_AFTER, play_turn
 from lmgame_agents import Agent, Decision, InfrastructureError, Latency, Observation, Usage, Verdict
 from lmgame_common import RecordError
@@ -180,9 +180,8 @@ class Episode:
             writer.fault(index=index, kind=fault.kind, message=str(fault))
             self._on_change(self.state)
 
-        decision = await ask(
-            agent, self._observation(env, self.plan.observation), max_retries=self.plan.max_retries, on_fault=on_fault
-        )
+        observation = self._observation(env, self.plan.observation)
+        decision = await retrying(lambda: agent.act(observation), max_retries=self.plan.max_retries, on_fault=on_fault)
         waited = math.floor(decision.latency.total * self.plan.card.fps) if self.plan.realtime else 0
         played = self._apply(env, decision, waited)
         writer.decision(

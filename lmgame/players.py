@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lmgame.episode import EpisodePlan
 from lmgame.request import AGENTS, Request
+from lmgame.retry import retrying
 from lmgame.watch import Watcher
-from lmgame_agents import Agent, ChatAgent, ChatClient, RandomAgent, Sampling, ScriptedAgent, preflight
-from lmgame_common import UnknownNameError, UsageError
+from lmgame_agents import Agent, ChatAgent, ChatClient, Dialect, RandomAgent, Sampling, ScriptedAgent, preflight
 from lmgame_games import GameEnv, ObservationKind
-from lmgame_serving import Resolved, known_names, open_endpoint, resolve
+from lmgame_serving import Endpoint, Resolved, open_endpoint, resolve
+
+PREFLIGHT_RETRIES = 3
+"""Passing trouble is worth a few seconds of waiting; a server that stays down is better told at once."""
 
 AgentMaker = Callable[[EpisodePlan, GameEnv[Any, Any]], Agent]
 
@@ -36,28 +39,33 @@ def resolved(request: Request) -> Resolved | None:
     """Where the model answers; None for a player of this machine. Raises UnknownNameError with the closest name."""
     if is_agent(request):
         return None
-    try:
-        return resolve(request.model, base_url=request.base_url)
-    except UnknownNameError:
-        raise UnknownNameError("model", request.model, [*known_names(), *AGENTS]) from None
+    return resolve(request.model, base_url=request.base_url, also_known=AGENTS)
 
 
-def sampling_of(request: Request, structured: bool) -> Sampling:
+def sampling_of(request: Request, endpoint: Endpoint) -> Sampling:
     """The sampling settings of a run; the model's own seed is set episode by episode."""
-    given = {
-        name: value
-        for name in ("temperature", "top_p", "max_tokens", "reasoning_effort")
-        if (value := getattr(request, name)) is not None
-    }
-    wants = structured if request.structured is None else request.structured
-    return Sampling(**given, structured=wants)
+    return Sampling(
+        temperature=request.temperature,
+        top_p=request.top_p,
+        max_tokens=request.max_tokens,
+        reasoning_effort=request.reasoning_effort,
+        structured=endpoint.structured_outputs if request.structured is None else request.structured,
+        extra_body=endpoint.request_defaults,
+    )
 
 
 @asynccontextmanager
 async def open_players(
-    request: Request, target: Resolved | None, watcher: Watcher, agent: AgentMaker | None = None
+    request: Request, target: Resolved | None, run: str, watcher: Watcher, agent: AgentMaker | None = None
 ) -> AsyncIterator[Players]:
     """Start what the model needs, check that it answers, and stop it again at the end.
+
+    Args:
+        request: What is to be played.
+        target: Where the model answers; None for a player of this machine.
+        run: The run's id, which goes into the episodes' session ids.
+        watcher: Told of downloads and the like.
+        agent: Makes agents of the caller's own.
 
     Raises:
         InfrastructureError: If the endpoint doesn't answer, or not with this key, model or kind of observation.
@@ -77,14 +85,17 @@ async def open_players(
             request_timeout=request.request_timeout,
             idle_timeout=request.idle_timeout,
         )
+        client.dialect = Dialect(token_limit=endpoint.max_tokens_parameter)
         try:
             watcher.note(f"asking {endpoint.model} at {endpoint.base_url} whether it answers")
-            kinds = {request.observation or preset.observation for preset in request.cards()}
-            must_see = bool(kinds & {"image", "both"})
-            found = await preflight(client, wants_images=True if must_see else False if kinds == {"text"} else None)
-            if must_see and not found.vision:
-                raise UsageError(f"{request.model} takes no images. Use --observation text.")
-            sampling = sampling_of(request, endpoint.structured_outputs)
+            sampling = sampling_of(request, endpoint)
+            wants_images = _wants_images(request, endpoint)
+            found = await retrying(
+                lambda: preflight(client, wants_images=wants_images, sampling=sampling),
+                max_retries=min(PREFLIGHT_RETRIES, request.max_retries),
+                on_fault=lambda fault: watcher.note(str(fault)),
+            )
+            sampling = replace(sampling, max_tokens=sampling.resolve(reasoning=found.reasoning))
 
             def make(plan: EpisodePlan, env: GameEnv[Any, Any]) -> Agent:
                 assert plan.observation is not None
@@ -92,15 +103,25 @@ async def open_players(
                     client,
                     plan.card,
                     observation_kind=plan.observation,
-                    session_id=plan.id,
+                    session_id=f"{run}-{plan.id}",
                     sampling=replace(sampling, seed=plan.seed),
                     history=request.history,
+                    realtime=plan.realtime,
                 )
 
             settle = _observing(request, "both" if found.vision else "text")
-            yield Players(make, settle, about={"model": endpoint.model, "provider": endpoint.provider})
+            about = {"model": endpoint.model, "provider": endpoint.provider, "structured": sampling.structured}
+            yield Players(make, settle, about)
         finally:
             await client.close()
+
+
+def _wants_images(request: Request, endpoint: Endpoint) -> bool | None:
+    """Whether any game must be seen (True), none is (False), or it depends on the model (None)."""
+    kinds = {request.observation or preset.observation for preset in request.cards()}
+    if kinds & {"image", "both"}:
+        return True
+    return False if kinds == {"text"} or endpoint.vision is False else None
 
 
 def _observing(request: Request, default: ObservationKind) -> Callable[[EpisodePlan], EpisodePlan]:
@@ -122,10 +143,3 @@ def _local(request: Request) -> AgentMaker:
         return HumanAgent(env)
 
     return make
-
-
-def sampling_record(request: Request, structured: bool) -> dict[str, Any]:
-    """The sampling settings as the run's identity holds them."""
-    settings = asdict(sampling_of(request, structured))
-    settings.pop("seed", None)
-    return settings

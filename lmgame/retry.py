@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from lmgame_agents import Agent, Decision, InfrastructureError, Observation
+from lmgame_agents import InfrastructureError
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 60.0
@@ -27,14 +27,13 @@ def pause_before(attempt: int, retry_after: float | None) -> float:
     return random.uniform(ceiling / 2, ceiling)
 
 
-async def ask(
-    agent: Agent, observation: Observation, *, max_retries: int, on_fault: Callable[[InfrastructureError], None]
-) -> Decision:
-    """The agent's answer, asked again after infrastructure faults.
+async def retrying[T](
+    call: Callable[[], Awaitable[T]], *, max_retries: int, on_fault: Callable[[InfrastructureError], None]
+) -> T:
+    """What `call` returns, called again after infrastructure faults.
 
     Args:
-        agent: Who answers.
-        observation: What it sees.
+        call: Asks once.
         max_retries: Times to ask again.
         on_fault: Told of every fault, before the pause that follows it.
 
@@ -45,7 +44,7 @@ async def ask(
     attempt = 0
     while True:
         try:
-            return await agent.act(observation)
+            return await call()
         except InfrastructureError as fault:
             on_fault(fault)
             if fault.fatal:

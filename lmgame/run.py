@@ -12,13 +12,13 @@ from typing import Any
 
 from lmgame.budget import Budget
 from lmgame.episode import Episode, EpisodePlan, EpisodeState, decision_of
-from lmgame.players import AgentMaker, Players, open_players, resolved, sampling_record
+from lmgame.players import AgentMaker, Players, open_players, resolved
 from lmgame.request import Request
 from lmgame.retry import GaveUpError
 from lmgame.watch import Silent, Watcher
-from lmgame_agents import InfrastructureError, Usage, system_prompt
+from lmgame_agents import InfrastructureError, Usage, prompt_hash
 from lmgame_common import UsageError
-from lmgame_games import Card
+from lmgame_games import Card, ObservationKind
 from lmgame_leaderboards import (
     EpisodeResult,
     RunFolder,
@@ -32,10 +32,12 @@ from lmgame_leaderboards import (
     read_episode,
     run_path,
 )
-from lmgame_serving import Resolved
+from lmgame_serving import EmbeddedModel, Endpoint, Resolved
 
 PACKAGES = ("numpy", "gymnasium", "nes-py", "gym-super-mario-bros", "xllamacpp", "openai", "pillow")
 """Packages whose versions a run's record names, because games and engines stand on them."""
+
+KINDS: tuple[ObservationKind, ...] = ("text", "image", "both")
 
 GIVE_UP_AFTER = 3
 """Episodes put off in a row, with no answer to any episode in between, after which the server counts as down."""
@@ -86,12 +88,17 @@ def begin_record(request: Request, target: Resolved | None, command: str = "") -
     cards = request.cards()
     fixed = {
         "model": request.model,
-        "base_url": target.base_url if target else None,
+        "base_url": target.base_url if isinstance(target, Endpoint) else None,
         "games": [
             {"game": c.game, "preset": c.preset, "version": c.version, "options": dict(request.options)} for c in cards
         ],
         "seeds": list(request.seeds),
-        "sampling": {} if target is None else sampling_record(request),
+        "sampling": {
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "max_tokens": request.max_tokens,
+            "reasoning_effort": request.reasoning_effort,
+        },
         "observation": request.observation,
         "history": request.history,
         "clock": request.clock,
@@ -107,16 +114,20 @@ def begin_record(request: Request, target: Resolved | None, command: str = "") -
     return RunRecord.begin(
         fixed,
         versions,
-        prompt_hashes={} if target is None else {f"{c.game}/{c.preset}": prompt_hash(c) for c in cards},
+        prompt_hashes={} if target is None else {f"{c.game}/{c.preset}": _prompt_hash(request, c) for c in cards},
         baselines={f"{c.game}/{c.preset}": c.baselines for c in cards},
         command=command,
     )
 
 
-def prompt_hash(preset: Card) -> str:
-    """Hash of everything fixed that a model is told under that card, whatever it sees."""
-    texts = [system_prompt(preset, kind) for kind in ("text", "image", "both")]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+def _prompt_hash(request: Request, preset: Card) -> str:
+    """Hash of everything fixed that a model may be told under that card; what it will see is found out later."""
+    hashes = [
+        prompt_hash(preset, kind, structured=structured, realtime=request.clock == "realtime", history=request.history)
+        for kind in KINDS
+        for structured in (False, True)
+    ]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
 
 def _version(package: str) -> str | None:
@@ -173,10 +184,12 @@ async def play_request(
         if folder.finished:
             watcher.note("This run is finished; --fresh plays it again, in a new folder.")
             return _result(folder)
-        scheduler = _Scheduler(request, folder, states, budget, watcher)
+        # The engine in this process answers one request at a time: others would only wait, and in real time pay for it.
+        workers = 1 if isinstance(target, EmbeddedModel) else request.concurrency
+        scheduler = _Scheduler(request, folder, states, budget, watcher, workers)
         if budget.spent:
             return _result(folder, stopped="budget")
-        async with open_players(request, target, watcher, agent) as players:
+        async with open_players(request, target, record.id, watcher, agent) as players:
             watcher.started(folder.path, states)
             await scheduler.play(players)
         return _result(folder, scheduler.stopped, scheduler.problem)
@@ -216,18 +229,17 @@ class _Scheduler:
         states: Sequence[EpisodeState],
         budget: Budget,
         watcher: Watcher,
+        workers: int,
     ) -> None:
         self._request, self._folder, self._states = request, folder, states
-        self._budget, self._watcher = budget, watcher
+        self._budget, self._watcher, self._workers = budget, watcher, workers
         self._put_off = 0
         self.stopped: str | None = None
         self.problem: str | None = None
 
     async def play(self, players: Players) -> None:
         queue = deque(sorted((s for s in self._states if s.status != "done"), key=lambda s: s.status != "cut off"))
-        workers = [
-            asyncio.create_task(self._work(queue, players)) for _ in range(min(self._request.concurrency, len(queue)))
-        ]
+        workers = [asyncio.create_task(self._work(queue, players)) for _ in range(min(self._workers, len(queue)))]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -261,7 +273,7 @@ class _Scheduler:
             "version": plan.card.version,
             "options": dict(plan.options),
             "seed": plan.seed,
-            "model": self._request.model,
+            "model": self._folder.record.request.model,
             "clock": self._request.clock,
             "observation": plan.observation,
             "max_decisions": plan.max_decisions,

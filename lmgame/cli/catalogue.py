@@ -9,6 +9,7 @@ from rich.table import Table
 from lmgame.request import AGENTS
 from lmgame_games import card, game
 from lmgame_games import games as registered
+from lmgame_serving import PROVIDERS
 
 
 def games(
@@ -64,12 +65,13 @@ def _card(console: Console, name: str, preset: str | None) -> None:
 
 def models() -> None:
     """List what `--model` understands."""
-    from lmgame_serving import catalogue
-
     console = Console(highlight=False)
     table = Table("--model", "what it is", "key", box=None, pad_edge=False)
     for agent in AGENTS:
         table.add_row(agent, "a player of this machine: no model, no endpoint", "")
-    for row in catalogue():
-        table.add_row(row.pattern, row.what, row.key)
+    table.add_row("smollm2", "SmolLM2-135M-Instruct on this machine's CPU; fetched at first use (93 MB)", "")
+    table.add_row("llamacpp/FILE.gguf", "any model that llama.cpp runs, on this machine's CPU", "")
+    for provider in PROVIDERS.values():
+        table.add_row(f"{provider.name}/MODEL", provider.title, " or ".join(provider.key_variables))
+    table.add_row("http://HOST:PORT/v1#MODEL", "any OpenAI-compatible server", "LMGAME_API_KEY, if it wants one")
     console.print(table)

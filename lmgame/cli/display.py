@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.live import Live
 from rich.measure import Measurement
 from rich.panel import Panel
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.style import Style
@@ -149,7 +149,7 @@ class LiveDisplay(_Progress):
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
         )
         self._note = ""
-        self._task: tuple[str, int] | None = None
+        self._task: tuple[str, TaskID] | None = None
         self._pictures: dict[str, tuple[int, Thumbnail]] = {}
 
     def __enter__(self) -> "LiveDisplay":

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from lmgame_common import LmgameError
 from lmgame_games import games
-from lmgame_serving import cache_dir, key_variables
+from lmgame_serving import PROVIDERS
+from lmgame_serving.smollm2 import cache_folder, is_cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ def doctor() -> None:
     """Say what is installed, what is missing, and the exact command to add it."""
     console = Console(highlight=False)
     table = Table("", "what", "seen", "to do", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
     findings = [finding for look in LOOKS for finding in look()]
     for finding in findings:
         sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]–[/]"}[finding.fine]
@@ -76,19 +79,17 @@ def _games() -> Iterator[Finding]:
 
 
 def _keys() -> Iterator[Finding]:
-    for provider, variables in key_variables().items():
-        held = [name for name in variables if os.environ.get(name)]
-        if held:
-            yield Finding(f"key for {provider}/…", True, held[0])
-    if not any(os.environ.get(name) for variables in key_variables().values() for name in variables):
-        names = ", ".join(variables[0] for variables in key_variables().values())
-        yield Finding("provider keys", None, "none set", f"export one of {names}")
+    variables = [name for provider in PROVIDERS.values() for name in provider.key_variables]
+    held = ", ".join(name for name in variables if os.environ.get(name))
+    cure = "" if held else f"export {variables[0]}=YOUR_KEY, or another one that `lmgame models` names"
+    yield Finding("providers' keys", True if held else None, held or "none set", cure)
 
 
 def _places() -> Iterator[Finding]:
-    cache = cache_dir()
+    cache = cache_folder()
+    yield Finding("smollm2", True if is_cached() else None, "fetched" if is_cached() else "fetched at first use")
     free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
-    cure = "" if free > 1e9 else "smollm2 needs 400 MB while it is fetched; set LMGAME_CACHE to a larger disk"
+    cure = "" if free > 1e9 else "smollm2 needs 600 MB while it is fetched; set LMGAME_CACHE to a larger disk"
     yield Finding(f"cache {cache}", free > 1e9, f"{free / 1e9:.0f} GB free", cure)
     try:
         with tempfile.TemporaryFile(dir=Path.cwd()):

@@ -12,21 +12,27 @@ from lmgame.players import is_agent, resolved
 from lmgame.request import Request
 from lmgame.run import begin_record, folder_of
 from lmgame.untrusted import printable
-from lmgame_agents import first_messages
+from lmgame_agents import system_prompt
+from lmgame_agents.prompt import turn_content
 from lmgame_games import Card
+from lmgame_serving import EmbeddedModel, Endpoint, Resolved
 
 
 def dry_run(request: Request, as_json: bool) -> None:
     """Print what would be asked first, and how much it may come to. No model is asked, nothing is written."""
     target = resolved(request)
     record = begin_record(request, target)
+    default = isinstance(target, EmbeddedModel) or (isinstance(target, Endpoint) and target.structured_outputs)
+    structured = default if request.structured is None else request.structured
     needs = {
         "folder": str(folder_of(request, record)),
-        "endpoint": "none" if target is None else target.base_url or "started on this machine",
+        "endpoint": _where(target),
         "episodes": len(request.seeds) * len(request.games),
         "decisions_at_most": sum(request.decisions(c) for c in request.cards()) * len(request.seeds),
     }
-    prompts = {} if is_agent(request) else {f"{c.game}/{c.preset}": _prompt(request, c) for c in request.cards()}
+    prompts = (
+        {} if is_agent(request) else {f"{c.game}/{c.preset}": _prompt(request, c, structured) for c in request.cards()}
+    )
     if as_json:
         print(json.dumps({"needs": needs, "prompts": prompts}, ensure_ascii=False, indent=1))
         return
@@ -40,7 +46,13 @@ def dry_run(request: Request, as_json: bool) -> None:
         console.print(f"{name.replace('_', ' ')}: {value}", markup=False, soft_wrap=True)
 
 
-def _prompt(request: Request, preset: Card) -> list[dict[str, Any]]:
+def _where(target: Resolved | None) -> str:
+    if target is None:
+        return "none"
+    return target.base_url if isinstance(target, Endpoint) else "an engine started on this machine"
+
+
+def _prompt(request: Request, preset: Card, structured: bool) -> list[dict[str, Any]]:
     plan = EpisodePlan(
         card=preset, seed=request.seeds[0], max_decisions=request.decisions(preset), options=dict(request.options)
     )
@@ -48,7 +60,9 @@ def _prompt(request: Request, preset: Card) -> list[dict[str, Any]]:
     env = plan.make()
     try:
         env.reset(seed=plan.seed)
-        return first_messages(preset, kind, observe(env, kind, decisions_left=plan.max_decisions))
+        rules = system_prompt(preset, kind, structured=structured, realtime=request.clock == "realtime")
+        content = turn_content(observe(env, kind, decisions_left=plan.max_decisions), preset)
+        return [{"role": "system", "content": rules}, {"role": "user", "content": content}]
     finally:
         env.close()
 

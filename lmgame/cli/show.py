@@ -11,7 +11,7 @@ from rich.text import Text
 from lmgame.episode import observe
 from lmgame.replay import card_of, walk
 from lmgame.untrusted import printable
-from lmgame_agents import system_prompt, turn_text
+from lmgame_agents import system_prompt, turn
 from lmgame_common import UsageError
 from lmgame_leaderboards import read_episode
 
@@ -41,7 +41,9 @@ def _show(console: Console, episode: Path, only: int | None) -> None:
     kind = header["observation"]
     console.print(Rule(f"{episode.stem} · {printable(header['model'])}"))
     if kind and only is None:
-        _part(console, "system prompt", system_prompt(found, kind))
+        structured = header.get("endpoint", {}).get("structured", False)
+        told = system_prompt(found, kind, structured=structured, realtime=header.get("clock") == "realtime")
+        _part(console, "system prompt", told)
     for step in walk(episode):
         record = step.record
         if only is not None and record["index"] != only:
@@ -57,7 +59,7 @@ def _show(console: Console, episode: Path, only: int | None) -> None:
         if kind == "image":
             _part(console, "text view (the model saw the frame instead)", observation.text or "")
         elif kind:
-            _part(console, "prompt" + (" (with the frame)" if kind == "both" else ""), turn_text(observation, found))
+            _part(console, "prompt" + (" (with the frame)" if kind == "both" else ""), turn(observation, found))
         else:
             _part(console, "text view", observation.text or "")
         if record.get("thought"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Endpoint:
     """Whether answers held to a JSON schema are asked for unless the user says otherwise."""
     vision: bool | None = None
     """Whether the model takes images; None where only trying tells."""
-    max_tokens_parameter: str = "max_tokens"
+    max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the API calls the limit on generated tokens."""
     request_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields that the JSON body of every request has besides the usual ones."""

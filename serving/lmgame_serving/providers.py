@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Provider:
     """From the provider's own documentation of its OpenAI-compatible API."""
     key_variables: tuple[str, ...] = ()
     """Environment variables that may hold the key, the first one that is set wins; empty where none is needed."""
-    max_tokens_parameter: str = "max_tokens"
+    max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the API calls the limit on generated tokens."""
     request_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields that the JSON body of every request has besides the usual ones."""

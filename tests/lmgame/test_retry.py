@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from lmgame.retry import LONGEST_PAUSE, LONGEST_RETRY_AFTER, GaveUpError, ask, pause_before
+from lmgame.retry import LONGEST_PAUSE, LONGEST_RETRY_AFTER, GaveUpError, pause_before, retrying
 from lmgame_agents import Decision, InfrastructureError, Observation
 from lmgame_games import Move
 
@@ -21,8 +21,6 @@ class Flaky:
             raise self.faults.pop(0)
         return ANSWER
 
-    def recall(self, observation: Observation, decision: Decision) -> None: ...
-
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -38,7 +36,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def test_asks_again_until_there_is_an_answer(pauses: list[float]):
     told: list[InfrastructureError] = []
     agent = Flaky(InfrastructureError("reset", "gone"), InfrastructureError("http_500", "oops", retry_after=7))
-    assert await ask(agent, SEEN, max_retries=2, on_fault=told.append) is ANSWER
+    assert await retrying(lambda: agent.act(SEEN), max_retries=2, on_fault=told.append) is ANSWER
     assert [fault.kind for fault in told] == ["reset", "http_500"]
     assert 0 < pauses[0] <= 1
     assert 7 <= pauses[1] < 8
@@ -47,14 +45,14 @@ async def test_asks_again_until_there_is_an_answer(pauses: list[float]):
 async def test_gives_up_when_the_retries_are_used_up(pauses: list[float]):
     agent = Flaky(*[InfrastructureError("reset", "gone")] * 3)
     with pytest.raises(GaveUpError, match="asked 3 times") as error:
-        await ask(agent, SEEN, max_retries=2, on_fault=lambda fault: None)
+        await retrying(lambda: agent.act(SEEN), max_retries=2, on_fault=lambda fault: None)
     assert error.value.kind == "reset"
 
 
 async def test_a_fatal_fault_is_not_asked_again(pauses: list[float]):
     agent = Flaky(InfrastructureError("unauthorized", "wrong key", fatal=True))
     with pytest.raises(InfrastructureError, match="wrong key"):
-        await ask(agent, SEEN, max_retries=5, on_fault=lambda fault: None)
+        await retrying(lambda: agent.act(SEEN), max_retries=5, on_fault=lambda fault: None)
     assert pauses == []
 
 

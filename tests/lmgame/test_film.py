@@ -1,0 +1,85 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lmgame import play
+from lmgame.film import film
+from lmgame.replay import walk
+from lmgame_common import RecordError, UsageError
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    result = play(model="scripted", game="tetris", max_decisions=12, out=tmp_path_factory.mktemp("run") / "run")
+    return result.episode_path("tetris-standard-0")
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    import av
+
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_a_film_shows_the_game_at_its_own_pace(record: Path, tmp_path: Path):
+    game_frames: list[int] = []
+    last: list[np.ndarray] = []
+
+    def on_step(env, info):
+        game_frames.append(info.get("frames", 0))
+        last[:] = [env.render()]
+
+    for _ in walk(record, on_step):
+        pass
+    seconds = film(record, tmp_path / "game.mp4")
+    shown = frames_of(tmp_path / "game.mp4")
+    assert seconds == pytest.approx(sum(game_frames) / 60 + 1, abs=0.1)
+    assert len(shown) == pytest.approx(seconds * 30, abs=2)
+    # Compressed, but the last picture is the game's last state.
+    difference = np.abs(shown[-1][: last[0].shape[0], : last[0].shape[1]].astype(int) - last[0].astype(int))
+    assert difference.mean() < 6
+    assert film(record, tmp_path / "fast.mp4", speed=4.0) == pytest.approx(seconds / 4, abs=0.2)
+
+
+def test_gif(record: Path, tmp_path: Path):
+    seconds = film(record, tmp_path / "game.gif")
+    with Image.open(tmp_path / "game.gif") as picture:
+        lengths = []
+        for index in range(getattr(picture, "n_frames", 1)):
+            picture.seek(index)
+            lengths.append(picture.info["duration"])
+    assert len(lengths) > 10
+    assert sum(lengths) / 1000 == pytest.approx(seconds, rel=0.05)
+
+
+def test_wrong_requests(record: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match=r"\.mp4 or \.gif"):
+        film(record, tmp_path / "game.avi")
+    with pytest.raises(UsageError, match="--speed"):
+        film(record, tmp_path / "game.gif", speed=0)
+    with pytest.raises(RecordError, match="no episode record"):
+        film(tmp_path / "nothing.jsonl", tmp_path / "game.gif")
+
+
+def test_a_record_whose_scores_do_not_fit_its_moves_is_refused(record: Path, tmp_path: Path):
+    lines = record.read_text().splitlines()
+    lines[3] = lines[3].replace('"score":', '"score":1')
+    (tmp_path / "forged.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(RecordError, match="damaged or was made by other rules"):
+        film(tmp_path / "forged.jsonl", tmp_path / "game.gif")
+
+
+def test_mario_is_filmed_within_its_moves(tmp_path: Path):
+    result = play(model="random", game="mario", max_decisions=3, out=tmp_path / "run")
+    record = result.episode_path(result.episodes[0].id)
+    total: list[int] = []
+    for _ in walk(record, lambda env, info: total.append(info["frames"])):
+        pass
+    seconds = film(record, tmp_path / "game.mp4")
+    shown = frames_of(tmp_path / "game.mp4")
+    assert seconds == pytest.approx(sum(total[1:]) / 60 + 1, abs=0.1)
+    changes = sum(not np.array_equal(a, b) for a, b in pairwise(shown))
+    assert changes > 2 * 3, "only the last frame of each move was filmed"
