@@ -1,0 +1,20 @@
+"""From a model's name to an endpoint that answers: providers, URLs, and an engine in this process."""
+
+from lmgame_serving.endpoint import Endpoint
+from lmgame_serving.fetch import Progress
+from lmgame_serving.names import SMOLLM2, EmbeddedModel, Resolved, known_names, resolve
+from lmgame_serving.opening import open_endpoint
+from lmgame_serving.providers import PROVIDERS, Provider
+
+__all__ = [
+    "PROVIDERS",
+    "SMOLLM2",
+    "EmbeddedModel",
+    "Endpoint",
+    "Progress",
+    "Provider",
+    "Resolved",
+    "known_names",
+    "open_endpoint",
+    "resolve",
+]

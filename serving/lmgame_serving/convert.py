@@ -1,5 +1,6 @@
 """Rewriting a quantised GGUF model with half-precision weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import gguf
@@ -11,12 +12,12 @@ _SKIPPED = ("GGUF.", "general.architecture", "general.quantization_version", _FI
 """Fields that the writer makes itself, or that describe the quantisation that is taken out."""
 
 
-def to_f16(source: Path, target: Path) -> None:
+def to_f16(source: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
     """Write the model of `source` to `target` with its weight matrices in F16.
 
     Vectors (norms, biases) become F32, as llama.cpp's own converter keeps them; all metadata, the tokenizer and the
     chat template among it, is carried over. One tensor is in memory at a time. The bytes written depend on `source`
-    alone.
+    alone. `progress` is told how many bytes of `source` are done, and of how many.
 
     Raises:
         OSError: If `source` can't be read or `target` can't be written.
@@ -40,9 +41,13 @@ def to_f16(source: Path, target: Path) -> None:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
+        done, total = 0, sum(int(tensor.n_bytes) for tensor in reader.tensors)
         for tensor in reader.tensors:
             weights = dequantize(tensor.data, tensor.tensor_type)
             writer.write_tensor_data(np.ascontiguousarray(weights, dtype=_dtype(tensor)))
+            done += int(tensor.n_bytes)
+            if progress:
+                progress(done, total)
     finally:
         writer.close()
 

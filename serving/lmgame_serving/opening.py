@@ -1,0 +1,81 @@
+"""From a resolved name to an endpoint that answers."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import openai
+
+from lmgame_common import EndpointError
+from lmgame_serving import llamacpp, smollm2
+from lmgame_serving.endpoint import Endpoint
+from lmgame_serving.fetch import Progress
+from lmgame_serving.names import Resolved
+
+
+@asynccontextmanager
+async def open_endpoint(
+    resolved: Resolved, *, concurrency: int = 1, progress: Progress | None = None
+) -> AsyncIterator[Endpoint]:
+    """Make a model answer while the context lasts.
+
+    A remote model is there already; a URL without a model's name is asked which one it has. A model on this machine
+    is fetched if need be, loaded, and stopped at the end.
+
+    Args:
+        resolved: What `resolve` found.
+        concurrency: How many requests will be open at once.
+        progress: Told how a download is getting on; called from another thread.
+
+    Raises:
+        EndpointError: If the model can't be fetched, loaded or found out.
+    """
+    if isinstance(resolved, Endpoint):
+        yield resolved if resolved.model else await _with_only_model(resolved)
+        return
+    path = resolved.path if resolved.path is not None else await _fetch(progress)
+    async with llamacpp.serve(path, name=resolved.name, model=resolved.model, concurrency=concurrency) as endpoint:
+        yield endpoint
+
+
+class _CalledOffError(Exception):
+    """Raised in the fetching thread when nobody waits for it any more."""
+
+
+async def _fetch(progress: Progress | None) -> Path:
+    called_off = threading.Event()
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        if called_off.is_set():
+            raise _CalledOffError
+        if progress:
+            progress(stage, done, total)
+
+    try:
+        return await asyncio.to_thread(smollm2.ensure, report)
+    except asyncio.CancelledError:
+        called_off.set()
+        raise
+
+
+async def _with_only_model(endpoint: Endpoint) -> Endpoint:
+    """The endpoint with the name of the one model that its server lists."""
+    try:
+        async with openai.AsyncOpenAI(
+            base_url=endpoint.base_url, api_key=endpoint.api_key or "none", max_retries=1, timeout=20
+        ) as client:
+            models = sorted([model.id async for model in client.models.list()])
+    except (openai.OpenAIError, ValueError) as error:
+        raise EndpointError(
+            f"{endpoint.base_url} could not be asked which models it has ({endpoint.redact(str(error))}). "
+            f"Name the model: {endpoint.base_url}#MODEL"
+        ) from error
+    if len(models) == 1:
+        return replace(endpoint, model=models[0])
+    listing = ", ".join(models[:20]) or "none"
+    raise EndpointError(
+        f"{endpoint.base_url} has {len(models)} models; name one: {endpoint.base_url}#MODEL. It has: {listing}."
+    )
