@@ -181,6 +181,19 @@ def test_falling_further_than_before_gives_fifteen_more() -> None:
     assert engine.lock_left == LOCK_FRAMES - 4
 
 
+def test_moves_in_the_air_do_not_count() -> None:
+    engine = game("TIO", "####......", *["..........", "###......."] * 4)
+    put(engine, 1, 8)
+    for _ in range(3):
+        engine.play(RIGHT)
+    assert engine.resets == 3
+    engine.play(SOFT)
+    assert not engine.grounded
+    for press in (RIGHT, LEFT, CW, CCW):
+        engine.play(press)
+    assert engine.resets == 0
+
+
 def test_hopping_up_by_a_kick_gives_no_more() -> None:
     engine = game()
     put(engine, 3, -1)
@@ -327,11 +340,13 @@ def test_a_move_after_the_turn_spoils_the_spin() -> None:
     engine.rotate(1)
     engine.rotate(0)
     assert engine.spin() is Spin.FULL
-    engine = game("TIO", *SLOT)
-    put(engine, 4, 3, rotation=1)
-    engine.rotate(0)
-    engine.shift(-1)
+    engine = game("TIO", ".#........", "..........")
+    put(engine, 2, -1)
+    engine.kick = 0
+    assert engine.shift(-1)
     assert engine.spin() is Spin.NONE
+    engine.kick = 0
+    assert engine.spin() is Spin.MINI, "there a turn would have been one"
 
 
 def test_falling_after_the_turn_spoils_the_spin() -> None:
