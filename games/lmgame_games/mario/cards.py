@@ -43,16 +43,15 @@ podoboo, fire bar or bowser."""
 _TIME = """\
 The game has 60 frames a second and stands still while you think. A move holds buttons for a number of frames: \
 right+b:30 holds right and b for 30 frames. {chain}Mario jumps when a is pressed anew while he stands: after a move \
-with a, play one without a before the next jump. The longer a is held (up to 30 frames) the higher he jumps: up to 4 \
-tiles, 5 at a run. A full jump at a run needs about 35 frames to the top and down again to the same height takes about \
-60 in all, over about 11 tiles. A tile is 16 pixels."""
+with a, play one without a before the next jump. The longer a is held (up to 28 frames) the higher he jumps: up to 4 \
+tiles, 5 at a run. A full jump lasts about 43 frames; at a run 60, and then spans 11 tiles. A tile is 16 pixels."""
 
 _VIEW = """\
-The text view shows the picture as 16 columns of 13 rows of tiles, column 0 at its left edge and row 0 at its top: \
-M Mario, E enemy or other danger, # ground or stone, B brick, ? question block, U used block, P pipe, C cannon, \
-S spring, = moving platform, o coin, * power-up or helper, F flagpole, V vine, A axe, . nothing, which at the bottom \
-is a pit or lava. Below are the things that move, with their distance to the right of Mario in pixels. Speeds are in \
-pixels a frame, to the right and down. x is Mario's in the picture, in pixels."""
+The text view shows the picture as 16 columns of 13 rows of tiles, column 0 at its left edge (the heading has last \
+digits) and row 0 at its top: M Mario, E enemy or other danger, # ground or stone, B brick, ? question block, U used \
+block, P pipe, C cannon, S spring, = moving platform, o coin, * power-up or helper, F flagpole, V vine, A axe, \
+. nothing, which at the bottom is a pit or lava. Below are the things that move, with their distance to the right of \
+Mario in pixels. Speeds are in pixels a frame, to the right and down. x is Mario's in the picture, in pixels."""
 
 _CHAIN = "The moves of one answer follow each other without a gap; a button that two of them share stays held. "
 
@@ -121,7 +120,7 @@ def _bench() -> Card:
         env_id="lmgame/SuperMarioBros-v1",
         version=1,
         title="Super Mario Bros",
-        rules="\n\n".join((goal, _TIME.format(chain="One answer is one move; 1 to 30 frames are usual. "), _VIEW)),
+        rules="\n\n".join((goal, _TIME.format(chain="One answer is one move; 1 to 30 frames are usual. "))),
         controls=CONTROLS,
         hold=(1, 60),
         default_hold=1,

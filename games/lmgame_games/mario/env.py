@@ -71,7 +71,8 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         """The cartridge in use; its digest belongs into records, because images may differ."""
         self._console: Console | None = None
         self._console_stage: tuple[int, int] | None = None
-        self.observation_space = gymnasium.spaces.Box(0, 255, (240, 256, 3), np.uint8)
+        # The emulator's own, one for all environments: a space of this size holds 0.7 MiB of bounds.
+        self.observation_space = Console.observation_space
         self.action_space = gymnasium.spaces.MultiDiscrete([len(buttons.NAMES), 60])
         self._idle_before: int = options["frames_before_move"]
         self._progress: Progress = Distance()
@@ -126,9 +127,13 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         return self.console.frame(), self._info(held, turn_over=False)
 
     def step(self, action: np.ndarray) -> Result:
-        """Hold a button combination. Raises GameError before `reset` and after the end."""
+        """Hold a button combination. Raises GameError before `reset`, after the end, and for no action at all."""
         if self._terminated:
             raise GameError("The game is over: call reset() first.")
+        if not self.action_space.contains(action):
+            raise GameError(
+                f"{action} is no action: expected a button combination, 0 to 12, and frames less one, 0 to 59."
+            )
         before = self.score
         frames = int(action[1]) + 1
         held, over = self._hold(0, self._idle_before)
