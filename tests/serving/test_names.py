@@ -1,0 +1,147 @@
+"""Names of models: what each stands for, and what a wrong one answers."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmgame_common import LmgameError, UnknownNameError, UsageError
+from lmgame_serving import PROVIDERS, EmbeddedModel, Endpoint, known_names, resolve
+
+
+def endpoint(*args, **kwargs) -> Endpoint:
+    found = resolve(*args, **kwargs)
+    assert isinstance(found, Endpoint)
+    return found
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_every_provider_resolves_with_each_of_its_key_variables(name):
+    provider = PROVIDERS[name]
+    for variable in provider.key_variables or [None]:
+        found = endpoint(f"{name}/org/model:tag", env={variable: " sk-1 \n"} if variable else {})
+        assert found.model == "org/model:tag"
+        assert found.base_url == provider.base_url
+        assert found.provider == name
+        assert found.api_key == ("sk-1" if variable else None)
+        assert found.name == f"{name}/org/model:tag"
+
+
+@pytest.mark.parametrize("name", [name for name, provider in PROVIDERS.items() if provider.key_variables])
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_key_names_the_variable_and_how_to_set_it(name, value):
+    variable = PROVIDERS[name].key_variables[0]
+    with pytest.raises(UsageError, match=f"export {variable}="):
+        resolve(f"{name}/m", env={} if value is None else {variable: value})
+
+
+def test_openai_limits_tokens_by_the_newer_name():
+    assert endpoint("openai/o3", env={"OPENAI_API_KEY": "k"}).max_tokens_parameter == "max_completion_tokens"
+    assert endpoint("xai/grok", env={"XAI_API_KEY": "k"}).max_tokens_parameter == "max_tokens"
+
+
+def test_keys_are_never_shown():
+    found = endpoint("openai/gpt", env={"OPENAI_API_KEY": "sk-secret"})
+    assert "sk-secret" not in repr(found)
+    assert found.redact("bad key sk-secret!") == "bad key [key]!"
+    with pytest.raises(UsageError) as caught:
+        resolve("openai/gpt", env={"OPENAI_API_KEY": "sk-sec\nret"})
+    assert "sec" not in str(caught.value).replace("OPENAI_API_KEY", "")
+
+
+def test_urls_with_a_model():
+    found = endpoint("http://gpu:8000/v1#Qwen/Qwen3-VL", env={})
+    assert (found.base_url, found.model, found.provider) == ("http://gpu:8000/v1", "Qwen/Qwen3-VL", "url")
+    assert endpoint("http://gpu:8000/v1/", env={}).model == ""
+
+
+def test_a_base_url_takes_the_name_as_it_is():
+    found = endpoint("openai/gpt-oss-20b", base_url="https://host/v1/", env={"LMGAME_API_KEY": "k"})
+    assert (found.base_url, found.model, found.api_key) == ("https://host/v1", "openai/gpt-oss-20b", "k")
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://host/v1", "open"),
+        ("http://localhost:1/v1", "open"),
+        ("http://127.0.0.1/v1", "open"),
+        ("http://[::1]:8/v1", "open"),
+        ("http://host/v1", None),
+        ("http://10.0.0.1/v1", None),
+    ],
+)
+def test_openais_key_is_not_sent_in_the_clear(url, key):
+    assert endpoint("m", base_url=url, env={"OPENAI_API_KEY": "open"}).api_key == key
+    assert endpoint("m", base_url=url, env={"OPENAI_API_KEY": "open", "LMGAME_API_KEY": "mine"}).api_key == "mine"
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host/v1", "http://", "http://h:99999/v1", "http://[::1/v1", "file:///etc/passwd"]
+)
+def test_unusable_urls(url):
+    with pytest.raises(UsageError, match="expected"):
+        resolve(f"{url}#m", env={})
+
+
+@pytest.mark.parametrize("url", ["http://me:hunter2@host/v1", "https://host/v1?key=hunter2"])
+def test_secrets_in_urls_are_refused_without_repeating_them(url):
+    with pytest.raises(UsageError, match="LMGAME_API_KEY") as caught:
+        resolve(url, env={})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_built_in_model():
+    assert resolve("smollm2", env={}) == EmbeddedModel(name="smollm2", model="smollm2", path=None)
+
+
+def test_files(tmp_path):
+    file = tmp_path / "Qwen3-0.6B.gguf"
+    file.write_bytes(b"GGUF....")
+    found = resolve(f"llamacpp/{file}", env={})
+    assert isinstance(found, EmbeddedModel)
+    assert (found.path, found.model, found.provider) == (file, "Qwen3-0.6B", "llamacpp")
+    with pytest.raises(UsageError, match=r"Did you mean llamacpp/.*Qwen3-0\.6B\.gguf\?"):
+        resolve(f"llamacpp/{tmp_path}/Qwen3-0.7B.gguf", env={})
+    file.write_bytes(b"PK\x03\x04")
+    with pytest.raises(UsageError, match="no GGUF file"):
+        resolve(f"llamacpp/{file}", env={})
+    with pytest.raises(UsageError, match=r"llamacpp/some\.gguf"):
+        resolve("some.gguf", env={})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("smolm2", "smollm2"),
+        ("SmolLM2", "smollm2"),
+        ("opnai/gpt-4o", "openai"),
+        ("open-router/x", "openrouter"),
+        ("lamacpp/x.ggf", "llamacpp"),
+        ("randm", "random"),
+    ],
+)
+def test_a_wrong_name_answers_with_the_closest(wrong, right):
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{right}'"):
+        resolve(wrong, env={}, also_known=["random", "scripted", "human"])
+
+
+@pytest.mark.parametrize("name", ["", "  ", "openai/", "llamacpp/", "/", "#"])
+def test_names_with_nothing_in_them(name):
+    with pytest.raises(UsageError):
+        resolve(name, env={"OPENAI_API_KEY": "k"})
+
+
+@given(st.one_of(st.text(), st.text(string.ascii_lowercase + "/:#.@?", max_size=30).map(lambda s: "http://" + s)))
+def test_any_text_resolves_or_raises_an_error_of_ours(name):
+    try:
+        assert resolve(name, env={}).name == name
+    except LmgameError as error:
+        assert str(error)
+
+
+def test_known_names_are_one_per_provider_and_the_engines():
+    names = known_names()
+    assert "smollm2" in names
+    assert {f"{provider}/MODEL" for provider in PROVIDERS} <= set(names)

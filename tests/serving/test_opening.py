@@ -1,0 +1,68 @@
+"""Opening endpoints that need no engine, and giving up while one is fetched."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from lmgame_common import EndpointError
+from lmgame_serving import open_endpoint, resolve, smollm2
+from lmgame_serving.testing import StubServer
+
+
+async def test_a_remote_model_is_there_already():
+    remote = resolve("http://127.0.0.1:9/v1#m", env={})
+    async with open_endpoint(remote) as endpoint:
+        assert endpoint is remote
+
+
+async def test_a_server_with_one_model_needs_no_name():
+    async with StubServer(models=["only"], api_key="k") as server:
+        resolved = resolve(server.base_url, env={"LMGAME_API_KEY": "k"})
+        async with open_endpoint(resolved) as endpoint:
+            assert endpoint.model == "only"
+            assert endpoint.name == server.base_url
+
+
+async def test_a_server_with_several_models_lists_them():
+    async with StubServer(models=["b", "a"]) as server:
+        with pytest.raises(EndpointError, match=r"has 2 models; name one: http.*/v1#MODEL\. It has: a, b\."):
+            async with open_endpoint(resolve(server.base_url, env={})):
+                pass
+
+
+async def test_a_server_that_cannot_be_asked():
+    async with StubServer(api_key="right") as server:
+        with pytest.raises(EndpointError, match="could not be asked") as caught:
+            async with open_endpoint(resolve(server.base_url, env={"LMGAME_API_KEY": "wrong"})):
+                pass
+        assert "wrong" not in str(caught.value)
+    with pytest.raises(EndpointError, match="could not be asked"):
+        async with open_endpoint(resolve(server.base_url, env={})):
+            pass
+
+
+async def test_cancelling_stops_the_fetch(monkeypatch):
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow(report):
+        try:
+            while True:
+                report("downloading", 1, 2)
+                begun.set()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    async def use():
+        async with open_endpoint(resolve("smollm2", env={})):
+            pass
+
+    monkeypatch.setattr(smollm2, "ensure", slow)
+    task = asyncio.create_task(use())
+    assert await asyncio.to_thread(begun.wait, 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(ended.wait, 5)
