@@ -53,12 +53,21 @@ class Lift(NamedTuple):
     """How far it moved sideways in this frame."""
 
 
+def ticked(ram: Ram) -> bool:
+    """Whether the game's timers and its frame counter have moved on already for the frame to come.
+
+    The emulator's frame ends in the midst of the game's work, at times before it moves them on, at times after. The
+    timer for climbing sideways tells: the game sets it to 0x18 in every frame in which Mario doesn't climb.
+    """
+    return ram[0x0789] == 0x17
+
+
 class Scene(NamedTuple):
     """What objects need to know about the rest of the world to move."""
 
     tiles: list[int]
     frame: int
-    """The game's frame counter."""
+    """The game's frame counter in the last frame."""
     mario_x: int
 
 
@@ -89,7 +98,8 @@ def movers(ram: Ram) -> list[Mover]:
         if kind == BOWSER:
             box = (0, 2, 32, 21)  # his rear half is an object of its own
         bit = 1 << slot if kind in STOMPABLE else 0
-        raw = tuple(ram[base + slot] for base in (0x58, 0xA0, 0x0434, 0x0417, 0x078A, 0x0388, 0x34))
+        raw = tuple(ram[base + slot] for base in (0x58, 0xA0, 0x0434, 0x0417, 0x0388, 0x34, 0x078A))
+        raw = (*raw[:-1], raw[-1] + ticked(ram) if raw[-1] else 0)
         mover = Mover(kind, thing.state, x, y, vx, vy, box, bit, raw)
         if kind in FIREBARS:
             found += [mover._replace(box=(n, 0, 8, 8)) for n in range(12 if kind == LONG_FIREBAR else 6)]
@@ -184,7 +194,7 @@ def _walker(mover: Mover, scene: Scene) -> Iterator[tuple[float, float]]:
 
 def _piranha(mover: Mover, scene: Scene) -> Iterator[tuple[float, float]]:
     """Rises, waits, sinks, waits; stays down while Mario is close."""
-    speed, moves, down, up, timer, *_ = mover.raw
+    speed, moves, down, up, _, _, timer = mover.raw
     speed = _signed(speed)
     x, y = int(mover.x), int(mover.y)
     near = abs(x - scene.mario_x) < 0x21
@@ -254,7 +264,7 @@ def _lift(mover: Mover, scene: Scene) -> Path:
 
 def _flame(mover: Mover) -> Path:
     """One flame of a turning bar, at the distance its box names; a turn has 32 steps, the first one upright."""
-    low, high, _, _, _, speed, backwards = mover.raw
+    low, high, _, _, speed, backwards, _ = mover.raw
     angle = high << 8 | low
     radius = 8 * mover.box[0]
     while True:

@@ -9,6 +9,7 @@ Left out: swimming, climbing, springs, coins (they let Mario through for one fra
 
 from typing import NamedTuple
 
+from lmgame_games.mario.player_objects import ticked
 from lmgame_games.mario.player_world import World
 from lmgame_games.mario.ram import Ram, mario, scroll
 
@@ -90,7 +91,7 @@ def read_body(ram: Ram) -> Body:
         pad=ram[0x06FC],
         facing=ram[0x33],
         moving=ram[0x45],
-        run_timer=ram[0x0783],
+        run_timer=ram[0x0783] + ticked(ram),
         run_speed=bool(ram[0x0703]),
         gravity=ram[0x0709],
         fall_gravity=ram[0x070A],

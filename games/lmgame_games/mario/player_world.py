@@ -3,7 +3,7 @@
 Only what is on the screen is read: tiles right of its edge count as unknown although RAM has some of them.
 """
 
-from lmgame_games.mario.player_objects import Box, Lift, Scene, movers, predict
+from lmgame_games.mario.player_objects import Box, Lift, Scene, movers, predict, ticked
 from lmgame_games.mario.ram import Ram, mario, scroll
 
 _FLOOR_TILE, _FLOOR_ROW, _ROWS = 0x54, 11, 13
@@ -19,7 +19,8 @@ class World:
             screen are taken to have floor, as most of the game has.
         edge: Left edge of the screen, in pixels from the start of the area.
         small: Whether Mario is small or crouching.
-        parity: The lowest bit of the game's frame counter; enemies and Mario touch in frames in which it is 0.
+        parity: The lowest bit of the game's frame counter in the last frame; enemies and Mario touch in frames with an even
+            one.
         safe_for: Frames for which nothing hurts Mario.
     """
 
@@ -27,11 +28,12 @@ class World:
         """Read 2,048 bytes of RAM."""
         self.edge = scroll(ram)
         self.small = bool(ram[0x0754]) or bool(ram[0x0714])
-        self.parity = ram[0x09] & 1
+        frame = ram[0x09] - ticked(ram)
+        self.parity = frame & 1
         # These timers count down once in 21 frames.
         self.safe_for = 21 * (max(ram[0x079E], ram[0x079F]) - 1)
         self.tiles = _tiles(ram, self.edge)
-        scene = Scene(self.tiles, ram[0x09], mario(ram).x)
+        scene = Scene(self.tiles, frame, mario(ram).x)
         self._paths = [predict(mover, scene) for mover in movers(ram)]
         self._frames: list[tuple[list[Lift], list[Box]]] = []
 
