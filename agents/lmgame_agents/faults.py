@@ -17,7 +17,7 @@ import openai
 
 from lmgame_agents.core import InfrastructureError
 
-_IMAGE = re.compile(r"image|vision|multi-?modal|mmproj|content type", re.IGNORECASE)
+_IMAGE = re.compile(r"image|vision|multi-?modal|mmproj|content type|valid string|must be a string", re.IGNORECASE)
 _NO_IMAGE = re.compile(r"(image|vision|multi-?modal).{0,60}not supported|mmproj", re.IGNORECASE)
 _CONTEXT = re.compile(r"context.{0,20}(length|window|size)|too many tokens|prompt is too long", re.IGNORECASE)
 _QUOTA = re.compile(r"insufficient[_ ](quota|balance|credits|funds)|exceeded your current quota|billing", re.IGNORECASE)

@@ -58,7 +58,7 @@ async def preflight(
             reached, a wrong key or model, images or structured output wanted and not supported, a setting refused.
             Without it where the server is in passing trouble (rate limits, HTTP 500).
     """
-    probe = replace(sampling, max_tokens=_MAX_TOKENS)
+    probe = replace(sampling, max_tokens=_MAX_TOKENS, seed=sampling.seed or 0)  # a run sends seeds
     vision = wants_images is not False
     for _ in range(6):
         try:
@@ -72,6 +72,9 @@ async def preflight(
                     return _found(client, sampling, vision=vision, reasoning=True)
                 if (dialect := _adapted(client.dialect, str(fault))) is not None:
                     client.dialect = dialect
+                    continue
+                if wants_images is None and vision:  # perhaps it was the image, in words that nobody knows
+                    vision = False
                     continue
                 raise _explained(fault, sampling) from None
             if fault.kind in _UNREACHED:

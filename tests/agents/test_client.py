@@ -328,6 +328,7 @@ async def test_faults_that_will_not_pass(status: int, message: str, kind: str, s
         (400, "unknown variant `image_url`, expected `text`"),
         (400, "At most 0 image(s) may be provided in one prompt."),
         (400, "stub is not a multimodal model"),
+        (422, "messages.0.content: Input should be a valid string"),
         (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
     ],
 )

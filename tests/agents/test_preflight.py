@@ -48,6 +48,14 @@ async def test_missing_vision_is_refused_where_images_are_wanted() -> None:
     assert (raised.value.kind, raised.value.fatal) == ("no_vision", True)
 
 
+async def test_an_image_refused_in_unknown_words_is_left_out_if_it_may_be() -> None:
+    async with StubServer(refusing("Cannot deserialize messages[0]")) as server:
+        assert not (await run(server)).vision
+    async with StubServer(refusing("Cannot deserialize messages[0]")) as server:
+        with pytest.raises(InfrastructureError, match="deserialize"):
+            await run(server, wants_images=True)
+
+
 async def test_a_wrong_key_and_a_wrong_model_are_named() -> None:
     async with StubServer(READY, api_key="right", models=["qwen3-4b"]) as server:
         with pytest.raises(InfrastructureError, match="key") as raised:
@@ -126,7 +134,7 @@ async def test_parameters_are_spelled_as_the_server_wants() -> None:
 async def test_settings_that_were_asked_for_are_never_dropped(sampling: Sampling, words: str, says: str) -> None:
     async with StubServer(refusing(words)) as server:
         with pytest.raises(InfrastructureError, match=says) as raised:
-            await run(server, sampling=sampling)
+            await run(server, sampling=sampling, wants_images=False)
     assert (raised.value.kind, raised.value.fatal) == ("bad_request", True)
 
 
