@@ -1,5 +1,6 @@
 """Super Mario Bros as an environment: honest frames, scores, starts, endings, errors."""
 
+from itertools import pairwise
 from typing import Any
 
 import gymnasium
@@ -271,6 +272,19 @@ def test_frames_are_fresh_rgb_copies() -> None:
     assert (frame == kept).all()
     assert (frame_of(env) != kept).any()
     assert SuperMarioBrosEnv(render_mode=None).render() is None
+
+
+def test_who_films_sees_every_frame() -> None:
+    env = SuperMarioBrosEnv(stage="1-1")
+    env.reset(seed=0)
+    seen: list[np.ndarray] = []
+    env.on_frame = lambda: seen.append(frame_of(env))
+    observation, *_, info = play(env, "right+a:9")
+    assert len(seen) == info["frames"] == 9
+    assert (seen[-1] == observation).all()
+    assert all((one != other).any() for one, other in pairwise(seen[3:]))
+    env.wait(4)
+    assert len(seen) == 13
 
 
 def test_seeds_in_a_row_go_through_the_stages_in_turn() -> None:

@@ -184,12 +184,14 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         Stops where the turn is over, or, with `through`, only at the end of the game.
         """
         console, see, playing = self.console, self._progress.see, ram.playing
-        advance, memory = console.advance, console.memory
+        advance, memory, on_frame = console.advance, console.memory, self.on_frame
         over = False
         for frame in range(1, frames + 1):
             advance(held)
             listening = playing(memory)
             see(memory, listening)
+            if on_frame:
+                on_frame()
             if not listening and self._replaced():
                 over = True
                 if self._terminated or not through:
