@@ -1,5 +1,6 @@
 """Super Mario Bros as an environment: honest frames, scores, starts, endings, errors."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -255,6 +256,18 @@ def test_the_same_seed_and_moves_give_the_same_game() -> None:
         assert used.text() == fresh.text()
         assert bytes(used.memory) == bytes(fresh.memory)
         first, second = play(used, move), play(fresh, move)
+
+
+def test_environments_in_threads_do_not_meddle() -> None:
+    def game(number: int) -> bytes:
+        env = SuperMarioBrosEnv(stage="1-1")
+        env.reset(seed=number)
+        play(env, *["right+b:10", "right+a+b:20"] * (2 + number % 2))
+        return bytes(env.memory)
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(game, range(4)))
+    assert together == [game(number) for number in range(4)]
 
 
 def test_frames_are_fresh_rgb_copies() -> None:
