@@ -32,11 +32,14 @@ _COMMIT = 8
 """A decision plays the plan's first moves until they last this many frames."""
 _GREED = 1.3
 """Weight of the distance left; above 1 the search ends sooner and its plans may be a little slower."""
+_FINE, _COARSE = (3, 11, 9, 4), (4, 12, 10, 12)
+"""By how many bits positions, speeds across, speeds down and time are rounded to tell whether two plans have led to the
+same place: in the first search and, where it finds no way, in one that looks further and waits for nothing."""
 _GROUND_MOVES = (
     ("right+b", 8), ("right+a+b", 3), ("right+a+b", 9), ("right+a+b", 18), ("right+a+b", 30), ("right", 8),
     ("noop", 8), ("left+b", 8), ("a", 24), ("left+a+b", 20),
 )  # fmt: skip
-_AIR_MOVES = (("right+b", 8), ("right+a+b", 8), ("noop", 8), ("left+b", 8))
+_AIR_MOVES = (("right+b", 8), ("right+a+b", 8), ("right+a+b", 16), ("noop", 8), ("left+b", 8))
 _WAIT = [Move("noop", 8)]
 
 
@@ -62,53 +65,67 @@ class MarioPlayer:
             return list(_WAIT)
         world, body = World(ram), read_body(ram)
         idle = self._env.card.options["frames_before_move"]
-        plan = search(world, body, idle)
+        found, plan = search(world, body, idle)
+        if not found:
+            found, detour = search(world, body, idle, rounding=_COARSE, greed=0.5)
+            plan = detour if found else plan
         # Where a move is parted from the next one, a jump cut in two would be two hops.
         return (plan[:1] if idle else _beginning(plan, _COMMIT)) or list(_WAIT)
 
 
-def search(world: World, start: Body, idle: int = 0, budget: int = _BUDGET) -> list[Move]:
-    """The best plan found: the quickest to the screen's edge, else the one that gets closest, else the longest life.
+def search(
+    world: World, start: Body, idle: int = 0, rounding: tuple[int, int, int, int] = _FINE, greed: float = _GREED
+) -> tuple[bool, list[Move]]:
+    """The best plan: the quickest to the screen's edge, else the one that gets closest, else the longest life.
 
     Args:
         world: The surroundings.
         start: Mario.
         idle: Frames without input before each move, as some presets have them.
-        budget: Most moves tried.
+        rounding: Bits by which places are rounded, see `_FINE`.
+        greed: Weight of the distance left.
+
+    Returns:
+        Whether the plan arrives, and the plan.
     """
+    place, across, down, time = rounding
     target = world.edge + _SCREEN - _MARGIN
     # A node: the body, its parent's number, and the move that led here.
     nodes: list[tuple[Body, int, Move | None]] = [(start, -1, None)]
-    queue = [(_estimate(start, target), 0)]
+    queue = [(0.0, 0)]
     seen: set[tuple[int, ...]] = set()
     best, best_value = 0, (-1, 0.0)
-    while queue and len(nodes) < budget:
+    while queue and len(nodes) < _BUDGET:
         _, number = heappop(queue)
         body = nodes[number][0]
         if _arrived(body, world.edge):
-            return _path(nodes, number)
+            return True, _path(nodes, number)
         for name, frames in _moves(body):
             after = advance(world, body, 0, idle) if idle else body
-            after = advance(world, after, _PADS[name], frames)
-            nodes.append((after, number, Move(name, frames)))
+            after = advance(world, after, _PADS[name], frames, till_landing=after.state != ON_GROUND)
+            nodes.append((after, number, Move(name, max(1, after.t - body.t - idle))))
             child = len(nodes) - 1
             value = _value(after, target)
             if value > best_value:
                 best, best_value = child, value
             if after.status == DEAD:
                 continue
-            key = (after.px >> 3, after.py >> 3, after.vx >> 11, after.vy >> 9, after.state, after.t >> 4)
+            key = (
+                after.px >> place, after.py >> place, after.vx >> across, after.vy >> down, after.state,
+                after.t >> time, after.spring,
+            )  # fmt: skip
             if key not in seen:
                 seen.add(key)
-                heappush(queue, (_estimate(after, target), child))
-    return _path(nodes, best)
+                heappush(queue, (_estimate(after, target, greed), child))
+    return False, _path(nodes, best)
 
 
 def _beginning(plan: list[Move], frames: int) -> list[Move]:
     """The plan's first frames."""
     beginning = []
     for name, held in ((move.name, move.frames or 0) for move in plan):
-        beginning.append(Move(name, min(held, frames)))
+        # A few frames more are played rather than left over: the next decision may not find the same jump again.
+        beginning.append(Move(name, held if held <= frames + 4 else frames))
         frames -= held
         if frames <= 0:
             break
@@ -126,11 +143,11 @@ def _moves(body: Body) -> tuple[tuple[str, int], ...]:
     return _GROUND_MOVES if body.state == ON_GROUND else _AIR_MOVES
 
 
-def _estimate(body: Body, target: int) -> float:
+def _estimate(body: Body, target: int, greed: float = _GREED) -> float:
     """Frames till the target if nothing were in the way."""
     if body.status == GOAL:
         return body.t
-    return body.t + _GREED * max(0, target - body.px) / _TOP_SPEED
+    return body.t + greed * max(0, target - body.px) / _TOP_SPEED
 
 
 def _value(body: Body, target: int) -> tuple[int, float]:

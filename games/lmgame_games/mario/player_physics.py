@@ -4,7 +4,7 @@ Written from the published disassembly of the game (routines `PlayerPhysicsSub`,
 `ImposeGravity` and `PlayerBGCollision`) with the tables of the European cartridge, which is the one that
 gym-super-mario-bros ships: made for 50 frames a second, its speeds are about a fifth higher than elsewhere. Positions
 are in 1/256 pixel, horizontal speed in 1/4096 pixel a frame and vertical speed in 1/256 pixel a frame, as in the game.
-Left out: swimming, climbing, springs, coins (they let Mario through for one frame) and bricks that break.
+Left out: swimming, climbing, coins (they let Mario through for one frame) and bricks that break.
 """
 
 from typing import NamedTuple
@@ -29,6 +29,7 @@ _RUN, _WALK = 0x30, 0x1C
 _FLAGPOLE = (0x24, 0x25)
 _AXE = 0xC5
 _EXIT_PIPE = 0x6C
+_SPRINGS, _LAUNCH, _PRESSED = (0x67, 0x68), 12, 32
 # By speed at take-off (least speed in 1/16 pixel a frame): first speed, gravity while A is held, gravity otherwise.
 _JUMPS = ((0x1D, -0x600, 0x38, 0xD0), (0x12, -0x4CC, 0x2D, 0x90), (0x00, -0x4CC, 0x30, 0xA8))
 
@@ -66,6 +67,8 @@ class Body(NamedTuple):
     gone: int
     """Bit mask of the enemies he has stomped."""
     status: int
+    spring: int
+    """Frames since he landed on a spring that now holds him; -1 otherwise. 32 more once he has pressed A on it."""
 
     @property
     def px(self) -> int:
@@ -101,23 +104,43 @@ def read_body(ram: Ram) -> Body:
         edge=scroll(ram),
         gone=0,
         status=ALIVE,
+        spring=_spring(ram),
     )
 
 
-def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
-    """Predict `frames` frames with these buttons held. Stops early, at the frame in which Mario dies or arrives."""
-    (t, x, y, vx, vy, state, pad, facing, moving, run_timer, run_speed, gravity, fall_gravity, jump_y, held_a, free, edge,
-     gone, status) = body  # fmt: skip
+def _spring(ram: Ram) -> int:
+    phase, timer = ram[0x070E], ram[0x0786]
+    if not phase:
+        return -1
+    return max(0, 4 * phase - 1 - timer) + _PRESSED * (ram[0x06DB] == 0xF2)
+
+
+def advance(world: World, body: Body, buttons: int, frames: int, *, till_landing: bool = False) -> Body:
+    """Predict `frames` frames with these buttons held.
+
+    Stops early at the frame in which Mario dies or arrives, and, with `till_landing`, in which he gets to stand.
+    """
+    (t, x, y, vx, vy, state, pad, facing, moving, run_timer, run_speed, gravity, fall_gravity, jump_y, held_a, free,
+     edge, gone, status, spring) = body  # fmt: skip
     tiles, small = world.tiles, world.small
     solid_from, climb_from = (0x10, 0x61, 0x88, 0xC4), (0x24, 0x6D, 0x8A, 0xC6)
     head, high_side, low_side = (0x12, 0x18, 0x18) if small else (0x02, 0x08, 0x18)
     box_left, box_top, box_right = (3, 20, 13) if small else (2, 8, 14)
     for _ in range(frames):
-        if status:
+        if status or (till_landing and state == ON_GROUND):
             break
         t += 1
         if run_timer:
             run_timer -= 1
+        if spring >= 0:
+            spring += 1
+            if spring & 31 > 3 and pad & A and not held_a:
+                spring |= _PRESSED
+            held_a, pad = bool(pad & A), buttons
+            y += 0x200 if spring & 31 < 8 else -0x200
+            if spring & 31 == _LAUNCH:
+                vy, spring = -0xE00 if spring & _PRESSED else -0x800, -1
+            continue
         py = y >> 8
         sides, a = pad & 3, bool(pad & A)
         if pad & DOWN and state == ON_GROUND:
@@ -203,6 +226,9 @@ def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
                 elif py & 15 < 6:
                     y = (py & 0xF0) << 8 | y & 0xFF
                     py, vy, state = py & 0xF0, 0, ON_GROUND
+                    if tile in _SPRINGS:
+                        spring = 0
+                        y += 0x200
                 else:
                     blocked = True
                     x, vx, free = _impede(x, vx, free, moving)
@@ -214,9 +240,7 @@ def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
                         tile = tiles[column | (py + low_side - 0x20 >> 4 & 15)] if py >= 8 else 0
                     if not tile:
                         continue
-                    if tile in _FLAGPOLE:
-                        status = GOAL
-                    elif tile == _EXIT_PIPE and state == ON_GROUND and facing == RIGHT:
+                    if tile in _FLAGPOLE or (tile == _EXIT_PIPE and state == ON_GROUND and facing == RIGHT):
                         status = GOAL
                     elif tile not in (0x5F, 0x60, 0xC2, 0xC3) and tile < climb_from[tile >> 6]:
                         x, vx, free = _impede(x, vx, free, side)
@@ -258,8 +282,8 @@ def advance(world: World, body: Body, buttons: int, frames: int) -> Body:
                         gone |= bit
                         vy = _BOUNCE | vy & 0xFF
     return Body(
-        t, x, y, vx, vy, state, pad, facing, moving, run_timer, run_speed, gravity, fall_gravity, jump_y, held_a, free, edge,
-        gone, status,
+        t, x, y, vx, vy, state, pad, facing, moving, run_timer, run_speed, gravity, fall_gravity, jump_y, held_a, free,
+        edge, gone, status, spring,
     )  # fmt: skip
 
 

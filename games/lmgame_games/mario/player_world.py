@@ -19,8 +19,7 @@ class World:
             screen are taken to have floor, as most of the game has.
         edge: Left edge of the screen, in pixels from the start of the area.
         small: Whether Mario is small or crouching.
-        parity: The lowest bit of the game's frame counter in the last frame; enemies and Mario touch in frames with an even
-            one.
+        parity: The lowest bit of the last frame's number; enemies and Mario touch in even frames only.
         safe_for: Frames for which nothing hurts Mario.
     """
 
