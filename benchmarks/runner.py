@@ -8,6 +8,7 @@ along an episode of 5,000 decisions; decisions a second of 256 games in flight a
 
 import asyncio
 import multiprocessing
+import re
 import resource
 import tempfile
 import time
@@ -26,14 +27,14 @@ from lmgame_agents.prompt import turn_content
 from lmgame_games import make
 from lmgame_serving.testing import Reply, StubServer
 
-COLUMNS = ("left", "right")
-MEGA = 1e6
+PIECES = re.compile(r"pieces (\d+)")
 
 
 def endless(request: dict[str, Any], number: int) -> Reply:
-    """Taps that take long to fill a board: pieces fall by gravity alone, spread over the columns."""
-    move = COLUMNS[number // 300 % 2] if number % 60 < number // 600 % 5 else "no_op"
-    return Reply(f'{{"moves": ["{move}"]}}')
+    """Moves that take long to fill a board: pieces fall by themselves, at the left, at the right, in the middle."""
+    seen = PIECES.search(str(request["messages"][-1]["content"])[-2000:])
+    pieces = int(seen[1]) if seen else number // 300
+    return Reply(f'{{"moves": ["{("left", "right", "no_op")[pieces % 3]}"]}}')
 
 
 def serve(pipe: Connection, delay: float) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from lmgame.replay import walk
 from lmgame_common import MissingDependencyError, UsageError
 from lmgame_games import GameEnv, frame_of
+from lmgame_leaderboards import read_episode
 
 MP4_FPS = 30
 GIF_FPS = 10
@@ -48,12 +49,14 @@ def film(record: Path, out: Path, speed: float = 1.0) -> float:
         raise UsageError(f"--speed must be greater than zero, not {speed}.")
     if out.suffix not in (".mp4", ".gif"):
         raise UsageError(f"A replay is written as .mp4 or .gif; {out.name!r} is neither.")
+    read_episode(record)
+    out.parent.mkdir(parents=True, exist_ok=True)
     fps, sink = (MP4_FPS, _mp4) if out.suffix == ".mp4" else (GIF_FPS, _gif)
     with sink(out, fps) as write:
         camera = _Camera(write, fps / speed)
         for _ in walk(record, camera.on_step):
             pass
-        camera.linger(1.0 / speed)
+        camera.linger(speed)
     return camera.written / fps
 
 

@@ -21,15 +21,17 @@ def games(
     if name:
         _card(console, name, preset)
         return
-    table = Table("game", "title", "preset", "score", "random", "scripted", box=None, pad_edge=False)
+    table = Table("game", "preset", "title", "random", "scripted", box=None, pad_edge=False)
     for found in registered().values():
         for preset in found.presets:
             shown = card(found.name, preset)
-            cells = [found.name, found.title, preset, shown.score]
+            cells = [found.name, preset, shown.title]
             for player in ("random", "scripted"):
                 measured = shown.baselines.get(player)
                 cells.append(f"{measured.mean:,.1f}" if measured else "–")
             table.add_row(*cells)
+    for column in table.columns:
+        column.overflow = "fold"
     console.print(table)
     console.print("\nlmgame games GAME shows a card; lmgame play --model human --game GAME lets you play it.")
 

@@ -144,13 +144,13 @@ class LiveDisplay(_Progress):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._live = Live(console=console, refresh_per_second=6, transient=True, get_renderable=self._render)
         self._fetch = Progress(
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
         )
         self._note = ""
         self._task: tuple[str, TaskID] | None = None
         self._pictures: dict[str, tuple[int, Thumbnail]] = {}
+        self._live = Live(console=console, refresh_per_second=6, transient=True, get_renderable=self._render)
 
     def __enter__(self) -> "LiveDisplay":
         self._live.__enter__()

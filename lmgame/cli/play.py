@@ -203,7 +203,6 @@ def _report(result: RunResult) -> None:
         path = result.episode_path(best.id)
         out = Path(os.path.relpath(replay_path(path)))
         if not out.exists():
-            out.parent.mkdir(exist_ok=True)
             film(path, out)
         console.print(f"replay of {best.id}: {out}", markup=False, soft_wrap=True)
     if result.stopped == "budget":

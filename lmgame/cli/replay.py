@@ -18,7 +18,6 @@ def replay(
 ) -> None:
     """Draw an episode anew from its record, as a film."""
     out = out or replay_path(episode)
-    out.parent.mkdir(parents=True, exist_ok=True)
     seconds = film(episode, out, speed)
     Console(highlight=False).print(f"{out} ({seconds:.1f} s)", markup=False, soft_wrap=True)
 

@@ -81,7 +81,7 @@ def _show(console: Console, episode: Path, only: int | None) -> None:
 
 def _part(console: Console, title: str, text: str) -> None:
     console.print(Text(title, style="bold"))
-    console.print(Text(printable(text)))
+    console.print(Text(printable(text)), soft_wrap=True)
 
 
 def _verdict(record: dict[str, Any] | Any) -> Text:

@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,14 +123,22 @@ def test_a_damaged_record_is_named_and_kept(lmgame: Run, tmp_path: Path):
     assert record.read_text() == damaged
 
 
-def test_a_full_disk_is_said_so(lmgame: Run, tmp_path: Path):
-    folder = tmp_path / "here" / "episodes"
-    assert lmgame("play", "-m", "random", "--max-decisions", "3", "--out", "here").returncode == 0
-    (folder / "tetris-standard-0.jsonl").unlink()
-    (folder / "tetris-standard-0.jsonl").symlink_to("/dev/full")
-    done = lmgame("play", "-m", "random", "--max-decisions", "3", "--out", "here")
-    assert done.returncode == 2
-    assert "space" in done.stderr and "Traceback" not in done.stderr
+def test_a_disk_that_takes_no_more_is_said_so(lmgame: Run, tmp_path: Path):
+    """A limit on the size of files stands for a full disk: writes fail in the middle of a record."""
+    arguments = ["play", "-m", "random", "--out", "here"]
+    limited = subprocess.run(
+        [sys.executable, "-m", "lmgame", *arguments],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert limited.returncode == 2
+    assert "tetris-standard-0.jsonl" in " ".join(limited.stderr.split()) and "Traceback" not in limited.stderr
+    kept = (tmp_path / "here" / "episodes" / "tetris-standard-0.jsonl").read_bytes()
+    assert 4000 < len(kept) <= 8000 and kept.endswith(b"\n")
+    assert lmgame(*arguments).returncode == 0
+    assert (tmp_path / "here" / "episodes" / "tetris-standard-0.jsonl").read_bytes().startswith(kept)
 
 
 async def test_infrastructure_leaves_exit_code_3_and_the_way_on(command: Command):
