@@ -41,7 +41,7 @@ def system_prompt(card: Card, kind: ObservationKind, *, structured: bool = False
         _SHOWN[kind],
         f"While you think the game runs on without you, at {card.fps:g} frames a second: answer fast."
         if realtime
-        else "",
+        else "The game waits for your answer.",
         f"Answer with {count} as JSON, like these examples:\n{examples}",
         f"Illegal: {card.illegal.rstrip('.')}. An answer that is illegal or can't be read costs you a turn.",
         ending,

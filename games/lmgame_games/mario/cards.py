@@ -41,7 +41,7 @@ life; a big Mario only shrinks when hit. Landing on an enemy from above beats it
 podoboo, fire bar or bowser."""
 
 _TIME = """\
-The game has 60 frames a second and stands still while you think. A move holds buttons for a number of frames: \
+The game has 60 frames a second. A move holds buttons for a number of frames: \
 right+b:30 holds right and b for 30 frames. {chain}Mario jumps when a is pressed anew while he stands: after a move \
 with a, play one without a before the next jump. The longer a is held (up to 28 frames) the higher he jumps: up to 4 \
 tiles, 5 at a run. A full jump lasts about 43 frames; at a run 60, and then spans 11 tiles. A tile is 16 pixels."""
@@ -99,8 +99,8 @@ def _standard() -> Card:
         notes=(
             "One life, because the ground that a second one covers first counts nothing: three seeds with one life say "
             "more than one seed with three, for the same number of decisions. 8 moves of up to a second in one answer "
-            "let a model look as far ahead as the picture shows. 300 decisions are three to four times what the game's "
-            "clock leaves for a stage with moves of half a second. A missing duration means 12 frames, a fifth of a "
+            "let a model look as far ahead as the picture shows. 300 decisions of a second each are twice the longest "
+            "clock of a stage, or nine stages at a run. A missing duration means 12 frames, a fifth of a "
             "second. Stages: overworld, underground, tree tops and a castle; no water, where the controls mean "
             "something else, and no maze, where distance says little. The cartridge of gym-super-mario-bros is the "
             "European one, whose Mario is a fifth faster than elsewhere."
