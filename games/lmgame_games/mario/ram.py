@@ -224,7 +224,7 @@ def lives(ram: Ram) -> int:
 
 
 def time_left(ram: Ram) -> int:
-    """The game's clock, as shown; a unit is about a third of a second."""
+    """The game's clock, as shown; a unit is 20 frames on the European cartridge, 24 on others."""
     return ram[0x07F8] * 100 + ram[0x07F9] * 10 + ram[0x07FA]
 
 
