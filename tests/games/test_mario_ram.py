@@ -108,6 +108,28 @@ def test_what_does_not_show(number: int, state: int, flag: int) -> None:
     assert ram.objects(thing(number, state, flag=flag)) == []
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "shows"),
+    [(300, 184, True), (85, 184, True), (84, 184, False), (355, 184, True), (356, 184, False), (300, 250, False)],
+)
+def test_what_is_on_the_screen(x: int, y: int, shows: bool) -> None:
+    made = thing(0x06)
+    made[0x049A] = 3
+    made[0x071C] = 100
+    made[0x006E], made[0x0087] = divmod(x, 256)
+    made[0x00CF] = y
+    assert ram.on_screen(made, ram.objects(made)[0]) is shows
+
+
+def test_an_egg_thrown_above_the_picture_shows_while_it_reaches_in() -> None:
+    made = thing(0x12)
+    made[0x049A], made[0x071A], made[0x00B6] = 3, 1, 0
+    made[0x00CF] = 255
+    assert ram.on_screen(made, ram.objects(made)[0])
+    made[0x00CF] = 200
+    assert not ram.on_screen(made, ram.objects(made)[0])
+
+
 def test_speed_is_read_where_there_is_one() -> None:
     assert ram.objects(thing(0x06))[0].vx == -8
     assert ram.objects(thing(0x0D))[0].vx == 0  # a plant keeps something else there

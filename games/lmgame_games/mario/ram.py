@@ -342,7 +342,7 @@ def shots(ram: Ram) -> list[Thing]:
 def on_screen(ram: Ram, thing: Thing) -> bool:
     """Whether any of a 16 pixel wide thing shows in the picture."""
     left = scroll(ram)
-    return left - 15 <= thing.x < left + 256 and 0 <= thing.y < 240
+    return left - 15 <= thing.x < left + 256 and thing.box.bottom > 0 and thing.y < 240
 
 
 def tile(ram: Ram, column: int, row: int) -> Tile:
