@@ -8,7 +8,7 @@ to look ahead.
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lmgame_games.core import Move
 from lmgame_games.mario.buttons import COMBINATIONS
@@ -26,15 +26,25 @@ _SCREEN, _MARGIN = 256, 24
 """Width of the screen, and how close to its edge a plan may end, in pixels."""
 _TOP_SPEED = 3.0
 """Pixels a frame of a running Mario."""
-_BUDGET = 1500
-"""Most moves tried in one decision."""
 _COMMIT = 8
 """A decision plays the plan's first moves until they last this many frames."""
-_GREED = 1.3
-"""Weight of the distance left; above 1 the search ends sooner and its plans may be a little slower."""
-_FINE, _COARSE = (3, 11, 9, 4), (4, 12, 10, 12)
-"""By how many bits positions, speeds across, speeds down and time are rounded to tell whether two plans have led to the
-same place: in the first search and, where it finds no way, in one that looks further and waits for nothing."""
+
+
+class _Effort(NamedTuple):
+    """How a search goes about it."""
+
+    budget: int
+    """Most moves tried."""
+    greed: float
+    """Weight of the distance left; above 1 the search ends sooner and its plans may be a little slower."""
+    rounding: tuple[int, int, int, int]
+    """By how many bits positions, speeds across, speeds down and time are rounded to tell whether two plans have led to
+    the same place."""
+
+
+_FINE = _Effort(1200, 1.3, (3, 11, 9, 4))
+_COARSE = _Effort(5000, 0.8, (4, 12, 10, 12))
+"""For when the fine one finds no way: looks further, and sees no use in waiting."""
 _GROUND_MOVES = (
     ("right+b", 8), ("right+a+b", 3), ("right+a+b", 9), ("right+a+b", 18), ("right+a+b", 30), ("right", 8),
     ("noop", 8), ("left+b", 8), ("a", 24), ("left+a+b", 20),
@@ -65,37 +75,27 @@ class MarioPlayer:
             return list(_WAIT)
         world, body = World(ram), read_body(ram)
         idle = self._env.card.options["frames_before_move"]
-        found, plan = search(world, body, idle)
+        found, plan = _search(world, body, idle, _FINE)
         if not found:
-            found, detour = search(world, body, idle, rounding=_COARSE, greed=0.5)
+            found, detour = _search(world, body, idle, _COARSE)
             plan = detour if found else plan
         # Where a move is parted from the next one, a jump cut in two would be two hops.
         return (plan[:1] if idle else _beginning(plan, _COMMIT)) or list(_WAIT)
 
 
-def search(
-    world: World, start: Body, idle: int = 0, rounding: tuple[int, int, int, int] = _FINE, greed: float = _GREED
-) -> tuple[bool, list[Move]]:
+def _search(world: World, start: Body, idle: int, effort: _Effort) -> tuple[bool, list[Move]]:
     """The best plan: the quickest to the screen's edge, else the one that gets closest, else the longest life.
 
-    Args:
-        world: The surroundings.
-        start: Mario.
-        idle: Frames without input before each move, as some presets have them.
-        rounding: Bits by which places are rounded, see `_FINE`.
-        greed: Weight of the distance left.
-
-    Returns:
-        Whether the plan arrives, and the plan.
+    `idle` frames without input come before each move. Returns whether the plan arrives, and the plan.
     """
-    place, across, down, time = rounding
+    place, across, down, time = effort.rounding
     target = world.edge + _SCREEN - _MARGIN
     # A node: the body, its parent's number, and the move that led here.
     nodes: list[tuple[Body, int, Move | None]] = [(start, -1, None)]
     queue = [(0.0, 0)]
     seen: set[tuple[int, ...]] = set()
     best, best_value = 0, (-1, 0.0)
-    while queue and len(nodes) < _BUDGET:
+    while queue and len(nodes) < effort.budget:
         _, number = heappop(queue)
         body = nodes[number][0]
         if _arrived(body, world.edge):
@@ -116,7 +116,7 @@ def search(
             )  # fmt: skip
             if key not in seen:
                 seen.add(key)
-                heappush(queue, (_estimate(after, target, greed), child))
+                heappush(queue, (_estimate(after, target, effort.greed), child))
     return False, _path(nodes, best)
 
 
@@ -143,7 +143,7 @@ def _moves(body: Body) -> tuple[tuple[str, int], ...]:
     return _GROUND_MOVES if body.state == ON_GROUND else _AIR_MOVES
 
 
-def _estimate(body: Body, target: int, greed: float = _GREED) -> float:
+def _estimate(body: Body, target: int, greed: float) -> float:
     """Frames till the target if nothing were in the way."""
     if body.status == GOAL:
         return body.t
@@ -154,7 +154,7 @@ def _value(body: Body, target: int) -> tuple[int, float]:
     """How good an end of a plan is that doesn't reach the target."""
     if body.status == DEAD:
         return 0, body.t
-    return 1 + (body.state == ON_GROUND or body.status != ALIVE), -_estimate(body, target)
+    return 1 + (body.state == ON_GROUND or body.status != ALIVE), -_estimate(body, target, 1.0)
 
 
 def _path(nodes: list[tuple[Body, int, Move | None]], number: int) -> list[Move]:

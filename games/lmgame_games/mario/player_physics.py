@@ -28,7 +28,7 @@ _FRICTION = (0x1C0, 0x100, 0x180)
 _RUN, _WALK = 0x30, 0x1C
 _FLAGPOLE = (0x24, 0x25)
 _AXE = 0xC5
-_EXIT_PIPE = 0x6C
+_EXIT_PIPES = (0x6C, 0x1F)
 _SPRINGS, _LAUNCH, _PRESSED = (0x67, 0x68), 12, 32
 # By speed at take-off (least speed in 1/16 pixel a frame): first speed, gravity while A is held, gravity otherwise.
 _JUMPS = ((0x1D, -0x600, 0x38, 0xD0), (0x12, -0x4CC, 0x2D, 0x90), (0x00, -0x4CC, 0x30, 0xA8))
@@ -240,7 +240,7 @@ def advance(world: World, body: Body, buttons: int, frames: int, *, till_landing
                         tile = tiles[column | (py + low_side - 0x20 >> 4 & 15)] if py >= 8 else 0
                     if not tile:
                         continue
-                    if tile in _FLAGPOLE or (tile == _EXIT_PIPE and state == ON_GROUND and facing == RIGHT):
+                    if tile in _FLAGPOLE or (tile in _EXIT_PIPES and state == ON_GROUND and facing == RIGHT):
                         status = GOAL
                     elif tile not in (0x5F, 0x60, 0xC2, 0xC3) and tile < climb_from[tile >> 6]:
                         x, vx, free = _impede(x, vx, free, side)
