@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import httpx2
 import openai
@@ -10,7 +11,7 @@ import pytest_asyncio
 
 from lmgame_common import EndpointError
 from lmgame_serving import Endpoint, open_endpoint, resolve
-from lmgame_serving.llamacpp import serve
+from lmgame_serving.llamacpp import _patient_threads, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -111,3 +112,17 @@ async def test_a_file_it_cannot_load(tiny_gguf):
     with pytest.raises(EndpointError, match=r"can't serve .*tiny\.gguf"):
         async with serve(tiny_gguf, name="n", model="m"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("chosen", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+async def test_the_openmp_setting_is_the_users_if_there_is_one_and_is_put_back(chosen, spins, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with _patient_threads():
+        assert os.environ.get("GOMP_SPINCOUNT") == spins
+    assert dict(os.environ) == before
