@@ -24,6 +24,8 @@ TEST_STAGES = ("1-2", "1-3", "1-4", "2-1", "3-1", "3-2", "4-1", "5-1")
 
 _SCREEN, _MARGIN = 256, 24
 """Width of the screen, and how close to its edge a plan may end, in pixels."""
+_STEP = 16
+"""A plan that gets less far than this many pixels is taken for being stuck."""
 _TOP_SPEED = 3.0
 """Pixels a frame of a running Mario."""
 _COMMIT = 8
@@ -75,18 +77,18 @@ class MarioPlayer:
             return list(_WAIT)
         world, body = World(ram), read_body(ram)
         idle = self._env.card.options["frames_before_move"]
-        found, plan = _search(world, body, idle, _FINE)
-        if not found:
-            found, detour = _search(world, body, idle, _COARSE)
-            plan = detour if found else plan
+        end, plan = _search(world, body, idle, _FINE)
+        if not _arrived(end, world.edge) and (end.status == DEAD or end.px < body.px + _STEP):
+            end, detour = _search(world, body, idle, _COARSE)
+            plan = detour if end.px >= body.px + _STEP else plan
         # Where a move is parted from the next one, a jump cut in two would be two hops.
         return (plan[:1] if idle else _beginning(plan, _COMMIT)) or list(_WAIT)
 
 
-def _search(world: World, start: Body, idle: int, effort: _Effort) -> tuple[bool, list[Move]]:
+def _search(world: World, start: Body, idle: int, effort: _Effort) -> tuple[Body, list[Move]]:
     """The best plan: the quickest to the screen's edge, else the one that gets closest, else the longest life.
 
-    `idle` frames without input come before each move. Returns whether the plan arrives, and the plan.
+    `idle` frames without input come before each move. Returns where the plan ends, and the plan.
     """
     place, across, down, time = effort.rounding
     target = world.edge + _SCREEN - _MARGIN
@@ -99,7 +101,7 @@ def _search(world: World, start: Body, idle: int, effort: _Effort) -> tuple[bool
         _, number = heappop(queue)
         body = nodes[number][0]
         if _arrived(body, world.edge):
-            return True, _path(nodes, number)
+            return body, _path(nodes, number)
         for name, frames in _moves(body):
             after = advance(world, body, 0, idle) if idle else body
             after = advance(world, after, _PADS[name], frames, till_landing=after.state != ON_GROUND)
@@ -117,7 +119,7 @@ def _search(world: World, start: Body, idle: int, effort: _Effort) -> tuple[bool
             if key not in seen:
                 seen.add(key)
                 heappush(queue, (_estimate(after, target, effort.greed), child))
-    return False, _path(nodes, best)
+    return nodes[best][0], _path(nodes, best)
 
 
 def _beginning(plan: list[Move], frames: int) -> list[Move]:
@@ -133,10 +135,8 @@ def _beginning(plan: list[Move], frames: int) -> list[Move]:
 
 
 def _arrived(body: Body, edge: int) -> bool:
-    """Whether a plan may end here: the exit, firm ground near the screen's right edge, or past it."""
-    if body.status == GOAL:
-        return True
-    return body.px >= edge + _SCREEN or (body.state == ON_GROUND and body.px >= edge + _SCREEN - _MARGIN)
+    """Whether a plan may end here: the exit, or firm ground near the screen's right edge or past it."""
+    return body.status == GOAL or (body.state == ON_GROUND and body.px >= edge + _SCREEN - _MARGIN)
 
 
 def _moves(body: Body) -> tuple[tuple[str, int], ...]:

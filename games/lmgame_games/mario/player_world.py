@@ -6,7 +6,7 @@ Only what is on the screen is read: tiles right of its edge count as unknown alt
 from lmgame_games.mario.player_objects import Box, Lift, Scene, movers, predict, ticked
 from lmgame_games.mario.ram import Ram, mario, scroll
 
-_FLOOR_TILE, _FLOOR_ROW, _ROWS = 0x54, 11, 13
+_FLOOR_ROW, _ROWS = 11, 13
 _SCREEN = 256
 
 
@@ -15,8 +15,8 @@ class World:
 
     Attributes:
         tiles: 512 metatiles; the one in column c (16 pixels wide, counted from the start of the area) and row r (from
-            the top, the status bar's two rows left out) is `tiles[(c & 31) << 4 | r]`. 0 is empty. Columns not on the
-            screen are taken to have floor, as most of the game has.
+            the top, the status bar's two rows left out) is `tiles[(c & 31) << 4 | r]`. 0 is empty. Columns right of
+            the screen are taken to have floor where the last one on it has.
         edge: Left edge of the screen, in pixels from the start of the area.
         small: Whether Mario is small or crouching.
         parity: The lowest bit of the last frame's number; enemies and Mario touch in even frames only.
@@ -54,11 +54,11 @@ class World:
 def _tiles(ram: Ram, edge: int) -> list[int]:
     tiles = [0] * 512
     first, last = edge >> 4, edge + _SCREEN - 1 >> 4
-    for column in range(first - 4, first + 28):
+    for column in range(first - 4, last + 1):
+        here, start = (column & 31) << 4, (0x05D0 if column & 16 else 0x0500) + (column & 15)
+        tiles[here : here + _ROWS] = [int(ram[start + (row << 4)]) for row in range(_ROWS)]
+    floor = tiles[(last & 31) << 4 | _FLOOR_ROW : ((last & 31) << 4) + _ROWS]
+    for column in range(last + 1, first + 28):
         here = (column & 31) << 4
-        if column > last:
-            tiles[here + _FLOOR_ROW : here + _ROWS] = [_FLOOR_TILE] * (_ROWS - _FLOOR_ROW)
-        else:
-            start = (0x05D0 if column & 16 else 0x0500) + (column & 15)
-            tiles[here : here + _ROWS] = [int(ram[start + (row << 4)]) for row in range(_ROWS)]
+        tiles[here + _FLOOR_ROW : here + _ROWS] = floor
     return tiles
