@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lmgame_games.core import Move
 from lmgame_games.mario.buttons import COMBINATIONS
-from lmgame_games.mario.player_physics import ALIVE, DEAD, GOAL, ON_GROUND, Body, advance, read_body
+from lmgame_games.mario.player_physics import DEAD, GOAL, ON_GROUND, Body, advance, read_body
 from lmgame_games.mario.player_world import World
 from lmgame_games.mario.ram import Phase, phase
 
@@ -24,8 +24,8 @@ TEST_STAGES = ("1-2", "1-3", "1-4", "2-1", "3-1", "3-2", "4-1", "5-1")
 
 _SCREEN, _MARGIN = 256, 24
 """Width of the screen, and how close to its edge a plan may end, in pixels."""
-_STEP = 16
-"""A plan that gets less far than this many pixels is taken for being stuck."""
+_WATCH = 24
+"""Frames for which a place to stand must stay safe to be worth going to."""
 _TOP_SPEED = 3.0
 """Pixels a frame of a running Mario."""
 _COMMIT = 8
@@ -78,9 +78,10 @@ class MarioPlayer:
         world, body = World(ram), read_body(ram)
         idle = self._env.card.options["frames_before_move"]
         end, plan = _search(world, body, idle, _FINE)
-        if not _arrived(end, world.edge) and (end.status == DEAD or end.px < body.px + _STEP):
-            end, detour = _search(world, body, idle, _COARSE)
-            plan = detour if end.px >= body.px + _STEP else plan
+        if not _arrived(end, world.edge):
+            other_end, other = _search(world, body, idle, _COARSE)
+            if _value(world, other_end) > _value(world, end):
+                plan = other
         # Where a move is parted from the next one, a jump cut in two would be two hops.
         return (plan[:1] if idle else _beginning(plan, _COMMIT)) or list(_WAIT)
 
@@ -107,7 +108,7 @@ def _search(world: World, start: Body, idle: int, effort: _Effort) -> tuple[Body
             after = advance(world, after, _PADS[name], frames, till_landing=after.state != ON_GROUND)
             nodes.append((after, number, Move(name, max(1, after.t - body.t - idle))))
             child = len(nodes) - 1
-            value = _value(after, target)
+            value = _value(world, after)
             if value > best_value:
                 best, best_value = child, value
             if after.status == DEAD:
@@ -150,11 +151,15 @@ def _estimate(body: Body, target: int, greed: float) -> float:
     return body.t + greed * max(0, target - body.px) / _TOP_SPEED
 
 
-def _value(body: Body, target: int) -> tuple[int, float]:
-    """How good an end of a plan is that doesn't reach the target."""
+def _value(world: World, body: Body) -> tuple[int, float]:
+    """How good an end of a plan is: arrived, a safe place to stand, alive, or dead."""
     if body.status == DEAD:
         return 0, body.t
-    return 1 + (body.state == ON_GROUND or body.status != ALIVE), -_estimate(body, target, 1.0)
+    if _arrived(body, world.edge):
+        return 3, -body.t
+    if body.state == ON_GROUND and advance(world, body, 0, _WATCH).status != DEAD:
+        return 2, body.px - body.t / 4
+    return 1, body.t
 
 
 def _path(nodes: list[tuple[Body, int, Move | None]], number: int) -> list[Move]:
