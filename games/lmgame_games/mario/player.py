@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lmgame_games.core import Move
 from lmgame_games.mario.buttons import COMBINATIONS
-from lmgame_games.mario.player_physics import DEAD, GOAL, ON_GROUND, Body, advance, read_body
+from lmgame_games.mario.player_physics import DEAD, GOAL, ON_GROUND, Body, advance, game_order, read_body
 from lmgame_games.mario.player_world import World
 from lmgame_games.mario.ram import Phase, phase
 
@@ -55,12 +55,7 @@ _AIR_MOVES = (("right+b", 8), ("right+a+b", 8), ("right+a+b", 16), ("noop", 8), 
 _WAIT = [Move("noop", 8)]
 
 
-def _game_order(byte: int) -> int:
-    """A controller byte with its bits as the game keeps them; the emulator's order is the reverse."""
-    return int(f"{byte:08b}"[::-1], 2)
-
-
-_PADS = {name: _game_order(byte) for name, byte in COMBINATIONS.items()}
+_PADS = {name: game_order(byte) for name, byte in COMBINATIONS.items()}
 
 
 class MarioPlayer:

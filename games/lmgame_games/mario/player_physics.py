@@ -81,6 +81,11 @@ class Body(NamedTuple):
         return self.y >> 8
 
 
+def game_order(byte: int) -> int:
+    """A controller byte with its bits as the game keeps them; the emulator's order is the reverse."""
+    return int(f"{byte:08b}"[::-1], 2)
+
+
 def read_body(ram: Ram) -> Body:
     """Mario as he is now."""
     player = mario(ram)
