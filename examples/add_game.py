@@ -41,7 +41,7 @@ CARD = Card(
 )
 
 
-class Countdown(GameEnv[np.ndarray, int]):
+class Countdown(GameEnv[np.ndarray, Any]):
     """Take sticks. Observation: the sticks left, int64 of shape (1,). Actions: 0 takes one, 1 takes two."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own contract)

@@ -122,6 +122,7 @@ class Episode:
         """
         env = self.plan.make()
         writer = EpisodeWriter.open(self.path, self.header)
+        agent: Agent | None = None
         try:
             env.reset(seed=self.plan.seed)
             agent = self._make_agent(self.plan, env)
@@ -143,6 +144,8 @@ class Episode:
             writer.close()
             self._on_change(self.state)
             self.state.env = None
+            if close := getattr(agent, "close", None):
+                close()
             env.close()
 
     async def _catch_up(self, env: GameEnv[Any, Any], agent: Agent) -> None:

@@ -119,7 +119,11 @@ class Request:
 
     def decisions(self, preset: Card) -> int:
         """The decision limit of an episode under that card."""
-        return preset.max_decisions if self.max_decisions is None else self.max_decisions
+        if self.max_decisions is not None:
+            return self.max_decisions
+        # A person's decision is one key for a few frames, so people get as many as a model could string together.
+        keys = preset.max_moves * (preset.hold[1] if preset.hold else 1) if self.model == "human" else 1
+        return preset.max_decisions * keys
 
 
 def seed_list(text: str) -> tuple[int, ...]:

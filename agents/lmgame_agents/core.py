@@ -97,7 +97,10 @@ class InfrastructureError(LmgameError):
 
 
 class Agent(Protocol):
-    """Plays one episode. Holds that episode's conversation and nothing else."""
+    """Plays one episode. Holds that episode's conversation and nothing else.
+
+    An agent that has a `close` method besides is closed at the end of its episode.
+    """
 
     async def act(self, observation: Observation) -> Decision:
         """Answer one observation. Raises InfrastructureError when no answer could be had."""
