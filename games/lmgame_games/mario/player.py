@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lmgame_games.core import Move
 from lmgame_games.mario.buttons import COMBINATIONS
-from lmgame_games.mario.player_physics import DEAD, GOAL, ON_GROUND, Body, advance, game_order, read_body
+from lmgame_games.mario.player_physics import DEAD, GOAL, LEFT, ON_GROUND, B, Body, advance, game_order, read_body
 from lmgame_games.mario.player_world import World
 from lmgame_games.mario.ram import Phase, phase
 
@@ -24,8 +24,10 @@ TEST_STAGES = ("1-2", "1-3", "1-4", "2-1", "3-1", "3-2", "4-1", "5-1")
 
 _SCREEN, _MARGIN = 256, 24
 """Width of the screen, and how close to its edge a plan may end, in pixels."""
-_WATCH = 24
-"""Frames for which a place to stand must stay safe to be worth going to."""
+_ROOF = 16
+"""Who stands higher than this, in pixels from the top of the screen, stands on the ceiling."""
+_BRAKES, _WATCH = 3, 30
+"""What braking takes off the speed, in 1/16 pixel a frame; frames for which a place to go to must stay safe."""
 _TOP_SPEED = 3.0
 """Pixels a frame of a running Mario."""
 _COMMIT = 8
@@ -103,10 +105,10 @@ def _search(world: World, start: Body, idle: int, effort: _Effort) -> tuple[Body
             after = advance(world, after, _PADS[name], frames, till_landing=after.state != ON_GROUND)
             nodes.append((after, number, Move(name, max(1, after.t - body.t - idle))))
             child = len(nodes) - 1
-            value = _value(world, after)
-            if value > best_value:
+            on_the_roof = world.roofed and after.state == ON_GROUND and after.py < _ROOF
+            if not on_the_roof and (value := _value(world, after)) > best_value:
                 best, best_value = child, value
-            if after.status == DEAD:
+            if on_the_roof or after.status == DEAD:
                 continue
             key = (
                 after.px >> place, after.py >> place, after.vx >> across, after.vy >> down, after.state,
@@ -152,9 +154,16 @@ def _value(world: World, body: Body) -> tuple[int, float]:
         return 0, body.t
     if _arrived(body, world.edge):
         return 3, -body.t
-    if body.state == ON_GROUND and advance(world, body, 0, _WATCH).status != DEAD:
+    if body.state == ON_GROUND and _can_stay(world, body):
         return 2, body.px - body.t / 4
     return 1, body.t
+
+
+def _can_stay(world: World, body: Body) -> bool:
+    """Whether Mario can brake here and then stand for a while."""
+    braking = max(0, body.vx >> 8) // _BRAKES
+    after = advance(world, advance(world, body, LEFT | B, braking), 0, _WATCH - braking)
+    return after.state == ON_GROUND and after.status != DEAD
 
 
 def _path(nodes: list[tuple[Body, int, Move | None]], number: int) -> list[Move]:

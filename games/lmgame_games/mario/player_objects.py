@@ -79,6 +79,8 @@ SPINY, FLYING_CHEEP, FLAME, LONG_FIREBAR, BOWSER, HAMMER = 0x12, 0x14, 0x15, 0x1
 FIREBARS, LIFTS = range(0x1B, 0x20), PLATFORMS
 WALKERS = frozenset((0x00, 0x01, 0x02, RED_KOOPA, 0x04, GOOMBA, SPINY))
 STOMPABLE = frozenset((*range(0x07), 0x08, 0x09, HOPPER, RED_FLYER, GREEN_FLYER, 0x11, FLYING_CHEEP, 0x33))
+_CARE = 2
+"""Pixels by which things that can't be stomped are taken to be larger than they are."""
 _FALLS = {PODOBOO: (0x1C / 256, 3.0), FLYING_CHEEP: (0x0D / 256, 5.0), HAMMER: (0x10 / 256, 4.0)}
 
 
@@ -97,6 +99,7 @@ def movers(ram: Ram) -> list[Mover]:
             box = (box[0], min(box[1], 12), *box[2:])  # two pixels higher on the European cartridge
         if kind == BOWSER:
             box = (0, 2, 32, 21)  # his rear half is an object of its own
+            vx = _signed(ram[0x0365]) / 4  # his step, which he takes every fourth frame
         bit = 1 << slot if kind in STOMPABLE else 0
         raw = tuple(ram[base + slot] for base in (0x58, 0xA0, 0x0434, 0x0417, 0x0388, 0x34, 0x078A))
         raw = (*raw[:-1], raw[-1] + ticked(ram) if raw[-1] else 0)
@@ -128,10 +131,8 @@ def predict(mover: Mover, scene: Scene) -> Path:
 
 def _route(mover: Mover, scene: Scene) -> Iterator[tuple[float, float]]:
     kind = mover.kind
-    if kind in WALKERS or kind == HOPPER:
+    if kind in WALKERS or kind in (HOPPER, BOWSER):
         return _walker(mover, scene)
-    if kind == BOWSER:
-        return _walker(mover._replace(vx=mover.vx / 2), scene)
     if kind == PIRANHA:
         return _piranha(mover, scene)
     if kind in (RED_FLYER, GREEN_FLYER):
@@ -147,6 +148,8 @@ def _signed(byte: int) -> int:
 
 def _boxed(mover: Mover, path: Iterator[tuple[float, float]]) -> Path:
     left, top, right, bottom = mover.box
+    if not mover.bit:
+        left, top, right, bottom = left - _CARE, top - _CARE, right + _CARE, bottom + _CARE
     for x, y in path:
         yield Box(int(x) + left, int(y) + top, int(x) + right, int(y) + bottom, mover.bit)
 

@@ -20,6 +20,7 @@ class World:
         edge: Left edge of the screen, in pixels from the start of the area.
         small: Whether Mario is small or crouching.
         parity: The lowest bit of the last frame's number; enemies and Mario touch in even frames only.
+        roofed: Whether a ceiling closes the stage, with nothing worth running to above it.
         safe_for: Frames for which nothing hurts Mario.
     """
 
@@ -31,6 +32,7 @@ class World:
         self.parity = frame & 1
         # These timers count down once in 21 frames.
         self.safe_for = 21 * (max(ram[0x079E], ram[0x079F]) - 1)
+        self.roofed = ram[0x074E] == 2
         self.tiles = _tiles(ram, self.edge)
         scene = Scene(self.tiles, frame, mario(ram).x)
         self._paths = [predict(mover, scene) for mover in movers(ram)]
