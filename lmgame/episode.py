@@ -12,7 +12,7 @@ from lmgame.retry import retrying
 from lmgame.turn import FORFEIT_AFTER, play_turn
 from lmgame_agents import Agent, Decision, InfrastructureError, Latency, Observation, Usage, Verdict
 from lmgame_common import RecordError
-from lmgame_games import Card, GameEnv, Move, ObservationKind, frame_of, make
+from lmgame_games import Card, GameEnv, Move, ObservationKind, frame_of, game, make
 from lmgame_leaderboards import EpisodeWriter, episode_id, read_episode
 
 
@@ -109,6 +109,7 @@ class Episode:
         self.plan, self.path, self.header, self.state = plan, path, dict(header), state
         self._make_agent, self._may_go_on = make_agent, may_go_on
         self._on_answer, self._on_change = on_answer, on_change
+        self._threads = game(plan.card.game).threads
         self._unusable = 0
         self._feedback: str | None = None
         self._over = False
@@ -124,7 +125,7 @@ class Episode:
         writer = EpisodeWriter.open(self.path, self.header)
         agent: Agent | None = None
         try:
-            env.reset(seed=self.plan.seed)
+            await self._away(lambda: env.reset(seed=self.plan.seed))
             agent = self._make_agent(self.plan, env)
             self.state.env, self.state.decisions, self.state.tokens = env, 0, 0
             await self._catch_up(env, agent)
@@ -157,7 +158,7 @@ class Episode:
         for record in log.decisions:
             decision = decision_of(record)
             agent.recall(self._observation(env, kind), decision)
-            self._apply(env, decision, record["waited"])
+            await self._away(lambda decision=decision, record=record: self._apply(env, decision, record["waited"]))
             if env.score != record["score"]:
                 raise RecordError(
                     f"{self.path}: playing the record's moves again gives another score ({env.score} instead of "
@@ -186,12 +187,28 @@ class Episode:
         observation = self._observation(env, self.plan.observation)
         decision = await retrying(lambda: agent.act(observation), max_retries=self.plan.max_retries, on_fault=on_fault)
         waited = math.floor(decision.latency.total * self.plan.card.fps) if self.plan.realtime else 0
-        played = self._apply(env, decision, waited)
-        writer.decision(
-            index=index, **record_of(decision), played=played, waited=waited, score=env.score, time=time.time()
-        )
+
+        def settle() -> None:
+            played = self._apply(env, decision, waited)
+            writer.decision(
+                index=index, **record_of(decision), played=played, waited=waited, score=env.score, time=time.time()
+            )
+
+        await self._away(settle)
         self._on_answer(decision.usage)
         self._on_change(self.state)
+
+    async def _away(self, work: Callable[[], object]) -> None:
+        """Do what takes a game long in a worker thread; to its end, even if the run is interrupted meanwhile."""
+        if not self._threads:
+            work()
+            return
+        task = asyncio.ensure_future(asyncio.to_thread(work))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await task
+            raise
 
     def _apply(self, env: GameEnv[Any, Any], decision: Decision, waited: int) -> int:
         usable = decision.verdict is Verdict.OK

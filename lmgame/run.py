@@ -17,7 +17,6 @@ from lmgame.request import Request
 from lmgame.retry import GaveUpError
 from lmgame.watch import Silent, Watcher
 from lmgame_agents import InfrastructureError, Usage, prompt_hash
-from lmgame_common import UsageError
 from lmgame_games import Card, ObservationKind
 from lmgame_leaderboards import (
     EpisodeResult,
@@ -83,7 +82,7 @@ def plans(request: Request) -> list[EpisodePlan]:
     ]
 
 
-def begin_record(request: Request, target: Resolved | None, command: str = "") -> RunRecord:
+def begin_record(request: Request, target: Resolved | None, command: str = "", rom: str | None = None) -> RunRecord:
     """The record a new run of this request begins with; its id is the request's identity."""
     cards = request.cards()
     fixed = {
@@ -109,7 +108,7 @@ def begin_record(request: Request, target: Resolved | None, command: str = "") -
         lmgame=version("lmgame"),
         python=platform.python_version(),
         packages={name: found for name in PACKAGES if (found := _version(name))},
-        rom=_rom(request),
+        rom=rom,
     )
     return RunRecord.begin(
         fixed,
@@ -137,14 +136,15 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _rom(request: Request) -> str | None:
-    path = request.options.get("rom")
-    if path is None:
-        return None
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise UsageError(f"--rom {path}: {error.strerror}. Give the path of a cartridge image.") from error
+def _try_games(request: Request) -> str | None:
+    """Make each game once, so that wrong options show before anything starts; its cartridge's SHA-256, if any."""
+    rom = None
+    for plan in plans(request)[:: len(request.seeds)]:
+        env = plan.make()
+        if cartridge := getattr(env, "cartridge", None):
+            rom = cartridge.sha256
+        env.close()
+    return rom
 
 
 def folder_of(request: Request, record: RunRecord) -> Path:
@@ -171,10 +171,9 @@ async def play_request(
         InfrastructureError: If the endpoint doesn't answer at all; nothing has been played then.
     """
     watcher = watcher or Silent()
-    for preset in request.cards():
-        EpisodePlan(card=preset, seed=0, max_decisions=1, options=dict(request.options)).make().close()
+    rom = _try_games(request)
     target = None if agent else resolved(request)
-    record = begin_record(request, target, command)
+    record = begin_record(request, target, command, rom)
     with RunFolder.open(folder_of(request, record), record) as folder:
         todo = plans(request)
         states = [EpisodeState(plan) for plan in todo]

@@ -127,8 +127,8 @@ class GameEnv[ObsT, ActT](gymnasium.Env[ObsT, ActT]):
 
     `reset` and `step` are Gymnasium's. The `info` of both has at least `score` (the score so far) and, after `step` and
     `wait`, `frames` (int: frames of the game's own time that passed) and `turn_over` (bool: the moves left over of the
-    current answer must be dropped, because what they were meant for is gone, such as a piece that has locked). Observations and frames are fresh arrays. All randomness comes from
-    `reset(seed=…)`.
+    current answer must be dropped, because what they were meant for is gone, such as a piece that has locked).
+    Observations and frames are fresh arrays. All randomness comes from `reset(seed=…)`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (Gymnasium's own contract)
@@ -201,6 +201,9 @@ class Game:
     """Raises an LmgameError that says what to do where the game can't run on this machine; None: it always can."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The game's own options (keyword arguments of the environment) and what they mean."""
+    threads: bool = False
+    """Whether moves take long and release the interpreter's lock meanwhile, so that playing them in worker threads
+    lets other games go on."""
 
 
 def frame_of(env: GameEnv[Any, Any]) -> np.ndarray:
