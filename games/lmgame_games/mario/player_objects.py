@@ -98,13 +98,14 @@ def movers(ram: Ram) -> list[Mover]:
         if kind in (GOOMBA, PIRANHA):
             box = (box[0], min(box[1], 12), *box[2:])  # two pixels higher on the European cartridge
         if kind == BOWSER:
-            box = (0, 2, 32, 21)  # his rear half is an object of its own
             vx = _signed(ram[0x0365]) / 4  # his step, which he takes every fourth frame
         bit = 1 << slot if kind in STOMPABLE else 0
         raw = tuple(ram[base + slot] for base in (0x58, 0xA0, 0x0434, 0x0417, 0x0388, 0x34, 0x078A))
         raw = (*raw[:-1], raw[-1] + ticked(ram) if raw[-1] else 0)
         mover = Mover(kind, thing.state, x, y, vx, vy, box, bit, raw)
-        if kind in FIREBARS:
+        if kind == BOWSER:  # his rear half stands lower
+            found += [mover._replace(box=half) for half in ((0, 2, 16, 21), (16, 10, 32, 29))]
+        elif kind in FIREBARS:
             found += [mover._replace(box=(n, 0, 8, 8)) for n in range(12 if kind == LONG_FIREBAR else 6)]
         else:
             found.append(mover)

@@ -211,6 +211,8 @@ def advance(world: World, body: Body, buttons: int, frames: int, *, till_landing
         elif px - edge > 0x70:
             edge = px - 0x70
 
+        # The game compares Mario with lifts and enemies where he would be without tiles.
+        box_x, box_y = px, py
         # Tiles: head, feet, then sides, in the game's order.
         if state == ON_GROUND:
             state = FALLING
@@ -252,11 +254,10 @@ def advance(world: World, body: Body, buttons: int, frames: int, *, till_landing
                     break
         elif py >= _PIT:
             status = DEAD
-        px = x >> 8
 
         # Lifts and enemies.
         lifts, enemies = world.at(t)
-        bottom = py + 32
+        px, py, bottom = box_x, box_y, box_y + 32
         for lift_left, lift_top, lift_right, lift_bottom, dx in lifts:
             if px + box_left > lift_right or px + box_right < lift_left:
                 continue
@@ -281,11 +282,14 @@ def advance(world: World, body: Body, buttons: int, frames: int, *, till_landing
                     and bottom >= top
                     and not gone & bit
                 ):
-                    if not bit or vy < 0x100:
+                    if not bit:
                         status = DEAD
                     elif not (world.parity + t) & 1:
-                        gone |= bit
-                        vy = _BOUNCE | vy & 0xFF
+                        if vy < 0x100:
+                            status = DEAD
+                        else:
+                            gone |= bit
+                            vy = _BOUNCE | vy & 0xFF
     return Body(
         t, x, y, vx, vy, state, pad, facing, moving, run_timer, run_speed, gravity, fall_gravity, jump_y, held_a, free,
         edge, gone, status, spring,
