@@ -9,7 +9,7 @@ from lmgame.episode import EpisodePlan
 from lmgame.request import AGENTS, Request
 from lmgame.retry import retrying
 from lmgame.watch import Watcher
-from lmgame_agents import Agent, ChatAgent, ChatClient, Dialect, RandomAgent, Sampling, ScriptedAgent, preflight
+from lmgame_agents import Agent, ChatAgent, Dialect, RandomAgent, Sampling, ScriptedAgent, preflight
 from lmgame_games import GameEnv, ObservationKind
 from lmgame_serving import Endpoint, Resolved, open_endpoint, resolve
 
@@ -77,6 +77,8 @@ async def open_players(
         yield Players(_local(request), settle=lambda plan: plan, about={})
         return
     async with open_endpoint(target, concurrency=request.concurrency, progress=watcher.fetched) as endpoint:
+        from lmgame_agents import ChatClient  # slow to load, and players of this machine don't need it
+
         client = ChatClient(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key,

@@ -1,15 +1,17 @@
 """The chat agent: plays one episode through a model behind a chat API."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lmgame_agents.client import ChatClient
 from lmgame_agents.core import Decision, Observation, Verdict
 from lmgame_agents.parser import parse_answer
 from lmgame_agents.prompt import answer_schema, system_prompt, turn, turn_content
 from lmgame_agents.sampling import Sampling
 from lmgame_agents.stream import Reply
 from lmgame_games import Card, ObservationKind
+
+if TYPE_CHECKING:
+    from lmgame_agents.client import ChatClient
 
 _LONGEST_ANSWER = 2_000
 """Most characters of an earlier answer that stay in the conversation, the last ones."""
@@ -33,7 +35,7 @@ class ChatAgent:
 
     def __init__(
         self,
-        client: ChatClient,
+        client: "ChatClient",
         card: Card,
         *,
         observation_kind: ObservationKind,

@@ -2,14 +2,16 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmgame_agents.client import ChatClient
 from lmgame_agents.core import InfrastructureError
 from lmgame_agents.images import data_uri
 from lmgame_agents.sampling import Dialect, Sampling
+
+if TYPE_CHECKING:
+    from lmgame_agents.client import ChatClient
 
 _MAX_TOKENS = 256
 """Enough that servers don't object on behalf of models that think; one that thinks longer is cut off, which is fine."""
@@ -41,7 +43,7 @@ class Capabilities:
 
 
 async def preflight(
-    client: ChatClient, *, wants_images: bool | None = None, sampling: Sampling = Sampling()
+    client: "ChatClient", *, wants_images: bool | None = None, sampling: Sampling = Sampling()
 ) -> Capabilities:
     """Ask for one word, with a small picture unless `wants_images` is False. One request, two if there is no vision.
 
@@ -95,7 +97,7 @@ def _messages(*, images: bool) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [image, {"type": "text", "text": text}]}]
 
 
-def _found(client: ChatClient, sampling: Sampling, *, vision: bool, reasoning: bool) -> Capabilities:
+def _found(client: "ChatClient", sampling: Sampling, *, vision: bool, reasoning: bool) -> Capabilities:
     return Capabilities(vision=vision, structured=sampling.structured, reasoning=reasoning, dialect=client.dialect)
 
 

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import openai
-
 from lmgame_common import EndpointError
 from lmgame_serving import llamacpp, smollm2
 from lmgame_serving.endpoint import Endpoint
@@ -63,6 +61,8 @@ async def _fetch(progress: Progress | None) -> Path:
 
 async def _with_only_model(endpoint: Endpoint) -> Endpoint:
     """The endpoint with the name of the one model that its server lists."""
+    import openai  # slow to load, and hardly ever needed here
+
     try:
         async with openai.AsyncOpenAI(
             base_url=endpoint.base_url, api_key=endpoint.api_key or "none", max_retries=1, timeout=20

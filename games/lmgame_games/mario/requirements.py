@@ -17,7 +17,7 @@ def check() -> None:
         running = f"{sys.version_info[0]}.{sys.version_info[1]}"
         raise GameError(
             "Super Mario Bros needs Python 3.13, because its emulator package nes-py does; "
-            f"you run {running}. Use: uv run --python 3.13 …"
+            f"you run {running}. Use: uv run --python 3.13 lmgame play --game mario"
         )
     if find_spec("nes_py") is None or find_spec("gym_super_mario_bros") is None:
         raise MissingDependencyError("Super Mario Bros", "mario")
