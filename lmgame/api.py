@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from lmgame.players import AgentMaker
 from lmgame.request import Request, first_seeds
 from lmgame.run import RunResult, play_request
 from lmgame.watch import Watcher
+from lmgame_common import UsageError
 
 
 def request_of(
@@ -20,6 +23,10 @@ def request_of(
     **settings: Any,
 ) -> Request:
     """A request from the arguments of `play`. Raises UsageError if they make no sense."""
+    if seeds is not None and episodes is not None:
+        raise UsageError("Give either episodes (and seed) or seeds, which names the seeds itself.")
+    if settings.get("out") is not None:
+        settings["out"] = Path(settings["out"])
     games = (game,) if isinstance(game, str) else tuple(game)
     chosen = first_seeds(1 if episodes is None else episodes, seed) if seeds is None else tuple(seeds)
     return Request(model=model, games=games, seeds=chosen, **settings)
@@ -62,5 +69,11 @@ async def play_async(
 
 
 def play(model: str, game: str | Iterable[str] = "tetris", **arguments: Any) -> RunResult:
-    """`play_async` for programs without an event loop; the same arguments, results and errors."""
-    return asyncio.run(play_async(model, game, **arguments))
+    """`play_async` for programs and notebooks that don't await; the same arguments, results and errors."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(play_async(model, game, **arguments))
+    # A notebook's cell runs inside a loop, which can't be entered twice.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(play_async(model, game, **arguments))).result()

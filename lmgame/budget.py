@@ -23,25 +23,30 @@ class Budget:
     tokens: int = 0
     cost: float = 0.0
 
-    def charge(self, usage: Usage) -> None:
+    def charge(self, usage: Usage, *, whole: bool = True) -> None:
         """Add one answer.
 
+        Args:
+            usage: What the server reported.
+            whole: Whether the answer came whole; servers report nothing for refused and timed-out ones, which then
+                count nothing.
+
         Raises:
-            UsageError: If there is a limit on something that the server doesn't report.
+            UsageError: If a whole answer came without the numbers that a limit is about.
         """
         prompt, completion = usage.prompt_tokens, usage.completion_tokens
+        self.tokens += usage.total
+        cost = usage.cost_usd
+        if cost is None and self.price is not None and prompt is not None:
+            cost = (prompt * self.price[0] + (completion or 0) * self.price[1]) / 1e6
+        self.cost += cost or 0.0
+        if not whole:
+            return
         if self.max_tokens is not None and prompt is None:
-            raise UsageError("--max-tokens-total can't be kept: this server reports no token counts.")
-        self.tokens += (prompt or 0) + (completion or 0)
-        if usage.cost_usd is not None:
-            self.cost += usage.cost_usd
-        elif self.price is not None and prompt is not None:
-            self.cost += (prompt * self.price[0] + (completion or 0) * self.price[1]) / 1e6
-        elif self.max_cost is not None:
-            raise UsageError(
-                "--max-cost can't be kept: this server reports no cost. Give --price PROMPT,COMPLETION, in US dollars "
-                "per million tokens."
-            )
+            raise UsageError("--max-tokens-total can't be kept: this server reports no token counts. Leave it out.")
+        if self.max_cost is not None and cost is None:
+            cure = "Leave --max-cost out." if self.price else "Give --price PROMPT,COMPLETION in dollars per million."
+            raise UsageError(f"--max-cost can't be kept: this server reports neither cost nor enough tokens. {cure}")
 
     @property
     def spent(self) -> bool:

@@ -4,15 +4,16 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lmgame.retry import retrying
+from lmgame.lines import decision_of, record_of
+from lmgame.retry import Stop, retrying
 from lmgame.turn import FORFEIT_AFTER, play_turn
-from lmgame_agents import Agent, Decision, InfrastructureError, Latency, Observation, Usage, Verdict
+from lmgame_agents import Agent, Decision, InfrastructureError, Observation, Verdict
 from lmgame_common import RecordError
-from lmgame_games import Card, GameEnv, Move, ObservationKind, frame_of, game, make
+from lmgame_games import Card, GameEnv, ObservationKind, frame_of, game, make
 from lmgame_leaderboards import EpisodeWriter, episode_id, read_episode
 
 
@@ -50,6 +51,8 @@ class EpisodeState:
     tokens: int = 0
     latency: float | None = None
     faults: int = 0
+    last_fault: str = ""
+    """The last infrastructure fault, in words; from a server, so show it as `printable` only."""
     status: str = "waiting"
     outcome: str | None = None
 
@@ -64,34 +67,6 @@ def observe(env: GameEnv[Any, Any], kind: ObservationKind | None, **rest: Any) -
     )
 
 
-def decision_of(record: Mapping[str, Any]) -> Decision:
-    """The decision that a record's line holds."""
-    return Decision(
-        moves=tuple(Move.parse(move) for move in record["moves"]),
-        verdict=Verdict(record["verdict"]),
-        raw=record.get("raw") or "",
-        thought=record.get("thought"),
-        problem=record.get("problem"),
-        finish_reason=record.get("finish_reason"),
-        usage=Usage(**(record.get("usage") or {})),
-        latency=Latency(**(record.get("latency") or {})),
-    )
-
-
-def record_of(decision: Decision) -> dict[str, Any]:
-    """A decision as the fields of a record's line."""
-    return {
-        "moves": [str(move) for move in decision.moves],
-        "verdict": decision.verdict.value,
-        "raw": decision.raw,
-        "thought": decision.thought,
-        "problem": decision.problem,
-        "finish_reason": decision.finish_reason,
-        "usage": asdict(decision.usage),
-        "latency": asdict(decision.latency),
-    }
-
-
 class Episode:
     """Plays one episode into its record."""
 
@@ -102,12 +77,12 @@ class Episode:
         header: Mapping[str, Any],
         make_agent: Callable[[EpisodePlan, GameEnv[Any, Any]], Agent],
         state: EpisodeState,
-        on_answer: Callable[[Usage], None],
+        on_answer: Callable[[Decision], None],
         on_change: Callable[[EpisodeState], None],
-        may_go_on: Callable[[], bool],
+        stop: Stop,
     ) -> None:
         self.plan, self.path, self.header, self.state = plan, path, dict(header), state
-        self._make_agent, self._may_go_on = make_agent, may_go_on
+        self._make_agent, self._stop = make_agent, stop
         self._on_answer, self._on_change = on_answer, on_change
         self._threads = game(plan.card.game).threads
         self._unusable = 0
@@ -115,7 +90,7 @@ class Episode:
         self._over = False
 
     async def play(self) -> bool:
-        """Play to the end; True when the episode is over, False when `may_go_on` stopped it before.
+        """Play to the end; True when the episode is over, False when the run was stopped before.
 
         Raises:
             InfrastructureError: When the server is at fault for good; the episode can be continued later.
@@ -132,7 +107,7 @@ class Episode:
             self.state.status = "playing"
             self._on_change(self.state)
             while not self._ended(env):
-                if not self._may_go_on():
+                if self._stop.is_set():
                     self.state.status = "stopped"
                     return False
                 await self._decide(env, agent, writer)
@@ -156,9 +131,9 @@ class Episode:
         # A recalled turn needs no frame: only the newest turn ever carries one.
         kind: ObservationKind | None = "text" if self.plan.observation else None
         for record in log.decisions:
-            decision = decision_of(record)
+            decision, waited = decision_of(record, self.path), record.get("waited", 0)
             agent.recall(self._observation(env, kind), decision)
-            await self._away(lambda decision=decision, record=record: self._apply(env, decision, record["waited"]))
+            await self._away(lambda decision=decision, waited=waited: self._apply(env, decision, waited))
             if env.score != record["score"]:
                 raise RecordError(
                     f"{self.path}: playing the record's moves again gives another score ({env.score} instead of "
@@ -179,13 +154,17 @@ class Episode:
     async def _decide(self, env: GameEnv[Any, Any], agent: Agent, writer: EpisodeWriter) -> None:
         index = self.state.decisions
 
-        def on_fault(fault: InfrastructureError) -> None:
+        def on_fault(fault: InfrastructureError, pause: float | None) -> None:
             self.state.faults += 1
+            then = "" if pause is None else f"; asking again in {pause:.0f} s"
+            self.state.last_fault = f"{fault.kind}: {fault}{then}"
             writer.fault(index=index, kind=fault.kind, message=str(fault))
             self._on_change(self.state)
 
         observation = self._observation(env, self.plan.observation)
-        decision = await retrying(lambda: agent.act(observation), max_retries=self.plan.max_retries, on_fault=on_fault)
+        decision = await retrying(
+            lambda: agent.act(observation), max_retries=self.plan.max_retries, on_fault=on_fault, stop=self._stop
+        )
         waited = math.floor(decision.latency.total * self.plan.card.fps) if self.plan.realtime else 0
 
         def settle() -> None:
@@ -195,7 +174,7 @@ class Episode:
             )
 
         await self._away(settle)
-        self._on_answer(decision.usage)
+        self._on_answer(decision)
         self._on_change(self.state)
 
     async def _away(self, work: Callable[[], object]) -> None:

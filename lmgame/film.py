@@ -1,7 +1,8 @@
 """Films of episodes, drawn anew from their records."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from lmgame_leaderboards import read_episode
 MP4_FPS = 30
 GIF_FPS = 10
 """Frames a second; viewers slow GIFs down that change more often than a dozen times a second."""
+
+GIF_PICTURES = 1000
+"""Most pictures of a GIF."""
 
 Sink = Callable[[np.ndarray], None]
 
@@ -45,18 +49,28 @@ def film(record: Path, out: Path, speed: float = 1.0) -> float:
         MissingDependencyError: For `.mp4` without the extra `video`.
         RecordError: If the record can't be replayed.
     """
-    if speed <= 0:
+    if not (speed > 0 and math.isfinite(speed)):
         raise UsageError(f"--speed must be greater than zero, not {speed}.")
-    if out.suffix not in (".mp4", ".gif"):
+    suffix = out.suffix.lower()
+    if suffix not in (".mp4", ".gif"):
         raise UsageError(f"A replay is written as .mp4 or .gif; {out.name!r} is neither.")
-    read_episode(record)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fps, sink = (MP4_FPS, _mp4) if out.suffix == ".mp4" else (GIF_FPS, _gif)
-    with sink(out, fps) as write:
-        camera = _Camera(write, fps / speed)
-        for _ in walk(record, camera.on_step):
-            pass
-        camera.linger(speed)
+    read_episode(record)  # complains before anything is written
+    fps, sink = (MP4_FPS, _mp4) if suffix == ".mp4" else (GIF_FPS, _gif)
+    # Under another name until it is whole, so that nobody takes half a film for the film.
+    draft = out.with_name(f".{out.stem}.draft{suffix}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with sink(draft, fps) as write:
+            camera = _Camera(write, fps / speed)
+            for _ in walk(record, camera.on_step):
+                pass
+            camera.linger(speed)
+        draft.replace(out)
+    except OSError as error:
+        raise UsageError(f"Can't write {out}: {error.strerror or error}. Choose another file with --out.") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
     return camera.written / fps
 
 
@@ -124,6 +138,7 @@ def _mp4(out: Path, fps: int) -> Iterator[Sink]:
 
 @contextmanager
 def _gif(out: Path, fps: int) -> Iterator[Sink]:
+    """A GIF is held in memory until it is written, so a long one gets fewer pictures: every other one is let go."""
     pictures: list[Image.Image] = []
     durations: list[int] = []
     last: np.ndarray | None = None
@@ -134,6 +149,9 @@ def _gif(out: Path, fps: int) -> Iterator[Sink]:
             durations[-1] += 1000 // fps
             return
         last = frame
+        if len(pictures) == GIF_PICTURES:
+            pictures[:] = pictures[::2]
+            durations[:] = [sum(durations[at : at + 2]) for at in range(0, len(durations), 2)]
         pictures.append(Image.fromarray(frame).quantize(64, dither=Image.Dither.NONE))
         durations.append(1000 // fps)
 

@@ -95,7 +95,7 @@ async def open_players(
             found = await retrying(
                 lambda: preflight(client, wants_images=wants_images, sampling=sampling),
                 max_retries=min(PREFLIGHT_RETRIES, request.max_retries),
-                on_fault=lambda fault: watcher.note(str(fault)),
+                on_fault=lambda fault, pause: watcher.note(str(fault)),
             )
             sampling = replace(sampling, max_tokens=sampling.resolve(reasoning=found.reasoning))
 

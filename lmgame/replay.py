@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmgame.episode import decision_of
+from lmgame.lines import decision_of
 from lmgame.turn import play_turn
 from lmgame_common import RecordError
 from lmgame_games import Card, GameEnv, card, make
@@ -24,6 +24,8 @@ class Replayed:
 def card_of(log: EpisodeLog, path: Path) -> Card:
     """The card an episode was played under. Raises RecordError where this lmgame has other rules for it."""
     header = log.header
+    if not header:
+        raise RecordError(f"{path} has no header yet: the run was killed as it began. Run its command again.")
     found = card(header["game"], header["preset"])
     if found.version != header["version"]:
         raise RecordError(
@@ -55,12 +57,14 @@ def walk(
         feedback = None
         for record in log.decisions:
             yield Replayed(record, feedback, env)
-            decision = decision_of(record)
+            decision = decision_of(record, path)
+            if problem := next((problem for move in decision.moves if (problem := env.card.problem(move))), None):
+                raise RecordError(f"{path}: decision {record['index']} holds an illegal move: {problem}")
             play_turn(
                 env,
                 decision.moves,
                 usable=record["verdict"] == "ok",
-                waited=record["waited"],
+                waited=record.get("waited", 0),
                 after_step=(lambda info: on_step(env, info)) if on_step else None,
             )
             feedback = decision.problem

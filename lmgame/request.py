@@ -87,7 +87,7 @@ class Request:
             ("--request-timeout", self.request_timeout),
             ("--idle-timeout", self.idle_timeout),
         ):
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:
                 raise UsageError(f"{name} must be greater than zero, not {value}.")
         for name, value in (("--history", self.history), ("--max-retries", self.max_retries)):
             if value < 0:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from lmgame_agents import InfrastructureError
 
@@ -27,29 +28,49 @@ def pause_before(attempt: int, retry_after: float | None) -> float:
     return random.uniform(ceiling / 2, ceiling)
 
 
+Stop = asyncio.Event
+"""Set when a run is to end: nobody waits for a server any more then."""
+
+
 async def retrying[T](
-    call: Callable[[], Awaitable[T]], *, max_retries: int, on_fault: Callable[[InfrastructureError], None]
+    call: Callable[[], Awaitable[T]],
+    *,
+    max_retries: int,
+    on_fault: Callable[[InfrastructureError, float | None], None],
+    stop: Stop | None = None,
 ) -> T:
     """What `call` returns, called again after infrastructure faults.
 
     Args:
         call: Asks once.
         max_retries: Times to ask again.
-        on_fault: Told of every fault, before the pause that follows it.
+        on_fault: Told of every fault and the pause in seconds that follows it, None where it isn't asked again.
+        stop: Ends a pause early, and with it the asking.
 
     Raises:
         InfrastructureError: At once for a fatal fault.
-        GaveUpError: When the retries are used up.
+        GaveUpError: When the retries are used up, or the run is stopped in a pause.
     """
     attempt = 0
     while True:
         try:
             return await call()
         except InfrastructureError as fault:
-            on_fault(fault)
+            attempt += 1
+            again = not fault.fatal and attempt <= max_retries
+            pause = pause_before(attempt, fault.retry_after) if again else None
+            on_fault(fault, pause)
             if fault.fatal:
                 raise
-            attempt += 1
-            if attempt > max_retries:
+            if pause is None or await _stopped_within(pause, stop):
                 raise GaveUpError(fault.kind, f"{fault} (asked {attempt} times)") from fault
-            await asyncio.sleep(pause_before(attempt, fault.retry_after))
+
+
+async def _stopped_within(seconds: float, stop: Stop | None) -> bool:
+    """Let time pass; True if `stop` was set meanwhile."""
+    if stop is None:
+        await asyncio.sleep(seconds)
+        return False
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()

@@ -4,19 +4,20 @@ import asyncio
 import hashlib
 import platform
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from lmgame.budget import Budget
-from lmgame.episode import Episode, EpisodePlan, EpisodeState, decision_of
-from lmgame.players import AgentMaker, Players, open_players, resolved
+from lmgame.episode import Episode, EpisodePlan, EpisodeState
+from lmgame.lines import usage_of
+from lmgame.players import AgentMaker, Players, is_agent, open_players, resolved
 from lmgame.request import Request
-from lmgame.retry import GaveUpError
+from lmgame.retry import GaveUpError, Stop
 from lmgame.watch import Silent, Watcher
-from lmgame_agents import InfrastructureError, Usage, prompt_hash
+from lmgame_agents import Decision, InfrastructureError, Verdict, prompt_hash
 from lmgame_games import Card, ObservationKind
 from lmgame_leaderboards import (
     EpisodeResult,
@@ -35,6 +36,9 @@ from lmgame_serving import EmbeddedModel, Endpoint, Resolved
 
 PACKAGES = ("numpy", "gymnasium", "nes-py", "gym-super-mario-bros", "xllamacpp", "openai", "pillow")
 """Packages whose versions a run's record names, because games and engines stand on them."""
+
+INCOMPLETE = (Verdict.REFUSED, Verdict.TIMEOUT)
+"""Verdicts of answers that servers report no token counts for."""
 
 KINDS: tuple[ObservationKind, ...] = ("text", "image", "both")
 
@@ -82,7 +86,7 @@ def plans(request: Request) -> list[EpisodePlan]:
     ]
 
 
-def begin_record(request: Request, target: Resolved | None, command: str = "", rom: str | None = None) -> RunRecord:
+def begin_record(request: Request, target: Resolved | None, rom: str | None = None) -> RunRecord:
     """The record a new run of this request begins with; its id is the request's identity."""
     cards = request.cards()
     fixed = {
@@ -115,7 +119,6 @@ def begin_record(request: Request, target: Resolved | None, command: str = "", r
         versions,
         prompt_hashes={} if target is None else {f"{c.game}/{c.preset}": _prompt_hash(request, c) for c in cards},
         baselines={f"{c.game}/{c.preset}": c.baselines for c in cards},
-        command=command,
     )
 
 
@@ -154,14 +157,17 @@ def folder_of(request: Request, record: RunRecord) -> Path:
 
 
 async def play_request(
-    request: Request, watcher: Watcher | None = None, command: str = "", agent: AgentMaker | None = None
+    request: Request,
+    watcher: Watcher | None = None,
+    command: Callable[[Path], str] = lambda folder: "",
+    agent: AgentMaker | None = None,
 ) -> RunResult:
     """Play what is asked for, or what is missing of it.
 
     Args:
         request: What to play.
         watcher: Told of the progress.
-        command: The command that continues the run, for its record.
+        command: From the run's folder to the command that continues the run, for its record.
         agent: Makes an agent for each episode; the request's model is then only its name in the records, and no
             endpoint is asked.
 
@@ -173,11 +179,14 @@ async def play_request(
     watcher = watcher or Silent()
     rom = _try_games(request)
     target = None if agent else resolved(request)
-    record = begin_record(request, target, command, rom)
-    with RunFolder.open(folder_of(request, record), record) as folder:
+    record = begin_record(request, target, rom)
+    path = folder_of(request, record)
+    record.command = command(path)
+    with RunFolder.open(path, record) as folder:
         todo = plans(request)
         states = [EpisodeState(plan) for plan in todo]
-        budget = Budget(request.max_tokens_total, request.max_cost, request.price)
+        # Players of this machine cost nothing.
+        budget = Budget() if is_agent(request) else Budget(request.max_tokens_total, request.max_cost, request.price)
         for state in states:
             _read_state(state, folder, budget)
         if folder.finished:
@@ -188,9 +197,15 @@ async def play_request(
         scheduler = _Scheduler(request, folder, states, budget, watcher, workers)
         if budget.spent:
             return _result(folder, stopped="budget")
-        async with open_players(request, target, record.id, watcher, agent) as players:
-            watcher.started(folder.path, states)
-            await scheduler.play(players)
+        try:
+            async with open_players(request, target, record.id, watcher, agent) as players:
+                watcher.started(folder.path, states)
+                await scheduler.play(players)
+        except asyncio.CancelledError:
+            watcher.note("stopping")
+            raise
+        finally:
+            folder.discard_if_unplayed()
         return _result(folder, scheduler.stopped, scheduler.problem)
 
 
@@ -201,9 +216,9 @@ def _read_state(state: EpisodeState, folder: RunFolder, budget: Budget) -> None:
         return
     log = read_episode(path)
     for record in log.decisions:
-        decision = decision_of(record)
-        budget.charge(decision.usage)
-        state.tokens += decision.usage.total
+        usage = usage_of(record)
+        budget.charge(usage, whole=record["verdict"] not in INCOMPLETE)
+        state.tokens += usage.total
         state.decisions, state.score = state.decisions + 1, record["score"]
     if log.outcome:
         state.status, state.outcome = "done", log.outcome["outcome"]
@@ -233,6 +248,7 @@ class _Scheduler:
         self._request, self._folder, self._states = request, folder, states
         self._budget, self._watcher, self._workers = budget, watcher, workers
         self._put_off = 0
+        self._stop = Stop()
         self.stopped: str | None = None
         self.problem: str | None = None
 
@@ -247,7 +263,7 @@ class _Scheduler:
             await asyncio.gather(*workers, return_exceptions=True)
 
     async def _work(self, queue: "deque[EpisodeState]", players: Players) -> None:
-        while queue and self._may_go_on():
+        while queue and not self._stop.is_set():
             state = queue.popleft()
             try:
                 await self._episode(state, players).play()
@@ -257,9 +273,10 @@ class _Scheduler:
                 state.status = "put off"
                 self._watcher.changed(state)
                 if self._put_off >= GIVE_UP_AFTER or self._put_off >= len(self._states):
-                    self.stopped = "infrastructure"
+                    self._end("infrastructure")
             except InfrastructureError as fault:
-                self.stopped, self.problem = "infrastructure", str(fault)
+                self.problem = str(fault)
+                self._end("infrastructure")
         if self.problem and not self.stopped and not queue:
             self.stopped = "infrastructure"
 
@@ -286,14 +303,15 @@ class _Scheduler:
             state,
             on_answer=self._answered,
             on_change=self._watcher.changed,
-            may_go_on=self._may_go_on,
+            stop=self._stop,
         )
 
-    def _answered(self, usage: Usage) -> None:
+    def _answered(self, decision: Decision) -> None:
         self._put_off = 0
-        self._budget.charge(usage)
+        self._budget.charge(decision.usage, whole=decision.verdict not in INCOMPLETE)
+        if self._budget.spent:
+            self._end("budget")
 
-    def _may_go_on(self) -> bool:
-        if self.stopped is None and self._budget.spent:
-            self.stopped = "budget"
-        return self.stopped is None
+    def _end(self, why: str) -> None:
+        self.stopped = self.stopped or why
+        self._stop.set()

@@ -8,7 +8,8 @@ from lmgame.episode import EpisodeState
 
 
 class Watcher(Protocol):
-    """Told of a run's progress. All calls come from the run's own event loop and must return at once."""
+    """Told of a run's progress. Calls come from the run's own event loop and must return at once; only `fetched` comes
+    from another thread."""
 
     def note(self, text: str) -> None:
         """Something a person may want to know, such as that a model is being fetched."""

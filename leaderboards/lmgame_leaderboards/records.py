@@ -79,6 +79,8 @@ def _read(path: Path) -> tuple[EpisodeLog, bytes, int]:
         content = path.read_bytes()
     except FileNotFoundError:
         raise RecordError(f"There is no episode record {path}.") from None
+    except IsADirectoryError:
+        raise RecordError(f"{path} is a folder; name one of the records in it, {path}/episodes/….jsonl.") from None
     except OSError as error:
         raise RecordError(f"Can't read {path}: {error.strerror}.") from error
     log = EpisodeLog(path)

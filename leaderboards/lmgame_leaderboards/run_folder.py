@@ -133,6 +133,18 @@ class RunFolder:
             raise
         return cls(path, record, lock, continued=continued)
 
+    def discard_if_unplayed(self) -> None:
+        """Take a run back of which nothing was played, so that its folder is free for a corrected request."""
+        with suppress(OSError):
+            if any((self.path / EPISODES).glob("*")):
+                return
+            (self.path / RUN_FILE).unlink(missing_ok=True)
+            self.close()
+            for left_over in (EPISODES, LOCK):
+                path = self.path / left_over
+                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+            self.path.rmdir()
+
     def close(self) -> None:
         """Let others use the folder. Closing twice does nothing."""
         if self._lock.is_locked:

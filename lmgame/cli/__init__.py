@@ -1,5 +1,6 @@
 """The command line. One file a command; the roof's Python API does the work."""
 
+import io
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ from lmgame.cli.export import export
 from lmgame.cli.play import play
 from lmgame.cli.replay import replay
 from lmgame.cli.show import show
+from lmgame.untrusted import printable
 from lmgame_common import LmgameError
 
 app = typer.Typer(
@@ -31,11 +33,16 @@ def main() -> None:
     """Entry point of the `lmgame` command: errors become one message and an exit code, never a traceback."""
     # pygame greets on standard output when it is imported, which would spoil --json.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    logging.basicConfig(level=os.environ.get("LMGAME_LOG_LEVEL", "ERROR").upper(), stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a code page without arrows must not cost the result
+    level = logging.getLevelNamesMapping().get(os.environ.get("LMGAME_LOG_LEVEL", "ERROR").upper(), logging.ERROR)
+    logging.basicConfig(level=level, stream=sys.stderr)
     try:
         app()
     except LmgameError as error:
-        Console(stderr=True, highlight=False).print(f"lmgame: {error}", markup=False, style="red", soft_wrap=True)
+        message = printable(f"lmgame: {error}")  # servers have their say in some of them
+        Console(stderr=True, highlight=False).print(message, markup=False, style="red", soft_wrap=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (head, less) has gone; there is nobody left to tell.

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lmgame.episode import EpisodeState
+from lmgame.untrusted import printable
 from lmgame_games import frame_of
 
 SCREEN_ROWS = 22
@@ -67,12 +68,14 @@ class _Progress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.folder: Path | None = None
+        """The run's, once it has begun."""
         self._states: Sequence[EpisodeState] = ()
         self._began = time.monotonic()
         self._done_before = 0
 
     def started(self, folder: Path, states: Sequence[EpisodeState]) -> None:
-        self._states, self._began = states, time.monotonic()
+        self.folder, self._states, self._began = folder, states, time.monotonic()
         self._done_before = self._done()
 
     def _done(self) -> int:
@@ -108,7 +111,7 @@ class PlainDisplay(_Progress):
         pass
 
     def _line(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         self._line(text)
@@ -131,7 +134,7 @@ class PlainDisplay(_Progress):
             ending = f" ({state.outcome})" if state.outcome else ""
             self._line(f"{name}: {state.status}{ending}: {what}")
         if state.faults > faults:
-            self._line(f"{name}: infrastructure fault {state.faults} at decision {state.decisions}; asking again")
+            self._line(f"{name}: decision {state.decisions}, infrastructure fault {state.faults}: {state.last_fault}")
         self._seen[name] = (state.status, state.faults)
         if time.monotonic() - self._last > self.EVERY:
             self._last = time.monotonic()
@@ -160,7 +163,7 @@ class LiveDisplay(_Progress):
         self._live.__exit__(None, None, None)
 
     def note(self, text: str) -> None:
-        self._note = text
+        self._note = printable(text)
 
     def fetched(self, what: str, done: int, total: int | None) -> None:
         if self._task is None or self._task[0] != what:
@@ -206,6 +209,9 @@ class LiveDisplay(_Progress):
                 "–" if state.latency is None else f"{state.latency:.2f} s",
                 str(state.faults or ""),
             )
+        faulty = [state for state in playing if state.last_fault]
+        if faulty:
+            self._note = printable(f"{faulty[-1].plan.id}: {faulty[-1].last_fault}")
         if len(playing) > room:
             table.add_row(f"… and {len(playing) - room} more")
         screens = [

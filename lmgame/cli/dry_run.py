@@ -24,15 +24,15 @@ def dry_run(request: Request, as_json: bool) -> None:
     record = begin_record(request, target)
     default = isinstance(target, EmbeddedModel) or (isinstance(target, Endpoint) and target.structured_outputs)
     structured = default if request.structured is None else request.structured
+    seeing = isinstance(target, Endpoint) and target.vision is not False
     needs = {
         "folder": str(folder_of(request, record)),
         "endpoint": _where(target),
         "episodes": len(request.seeds) * len(request.games),
         "decisions_at_most": sum(request.decisions(c) for c in request.cards()) * len(request.seeds),
     }
-    prompts = (
-        {} if is_agent(request) else {f"{c.game}/{c.preset}": _prompt(request, c, structured) for c in request.cards()}
-    )
+    cards = () if is_agent(request) else request.cards()
+    prompts = {f"{c.game}/{c.preset}": _prompt(request, c, structured, seeing) for c in cards}
     if as_json:
         print(json.dumps({"needs": needs, "prompts": prompts}, ensure_ascii=False, indent=1))
         return
@@ -41,6 +41,8 @@ def dry_run(request: Request, as_json: bool) -> None:
         for message in messages:
             console.print(Rule(f"{name} · {message['role']}"))
             console.print(Text(printable(_words(message["content"]))))
+    if seeing and request.observation is None:
+        console.print(Text("If the endpoint turns out to take no images, the frame is left out.", style="dim"))
     console.print(Rule("needs"))
     for name, value in needs.items():
         console.print(f"{name.replace('_', ' ')}: {value}", markup=False, soft_wrap=True)
@@ -52,11 +54,11 @@ def _where(target: Resolved | None) -> str:
     return target.base_url if isinstance(target, Endpoint) else "an engine started on this machine"
 
 
-def _prompt(request: Request, preset: Card, structured: bool) -> list[dict[str, Any]]:
+def _prompt(request: Request, preset: Card, structured: bool, seeing: bool) -> list[dict[str, Any]]:
     plan = EpisodePlan(
         card=preset, seed=request.seeds[0], max_decisions=request.decisions(preset), options=dict(request.options)
     )
-    kind = request.observation or preset.observation or "both"
+    kind = request.observation or preset.observation or ("both" if seeing else "text")
     env = plan.make()
     try:
         env.reset(seed=plan.seed)

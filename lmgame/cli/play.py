@@ -17,7 +17,8 @@ from lmgame.cli.replay import replay_path
 from lmgame.film import film
 from lmgame.request import Request, first_seeds, seed_list
 from lmgame.run import RunResult, play_request
-from lmgame_common import InterruptedRunError, UsageError
+from lmgame.untrusted import printable
+from lmgame_common import InterruptedRunError, LmgameError, UsageError
 from lmgame_leaderboards import markdown_table
 
 MODEL = "What plays: smollm2, openai/…, URL#model, random, scripted, human, …; `lmgame models` lists them."
@@ -163,7 +164,8 @@ def _options(pairs: list[str], **named: Any) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise UsageError(f"--option wants NAME=VALUE; {pair!r} is not of that form.")
-        options[name] = value
+        # Whole numbers as such, so that `-o lives=1` asks for the same run as `--lives 1`.
+        options[name] = int(value) if value.isdecimal() else value
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -179,38 +181,49 @@ def _price(text: str | None) -> tuple[float, float] | None:
     return prompt, completion
 
 
-def _command() -> str:
-    """The command that continues this run: the same one, without `--fresh`."""
-    return shlex.join(["lmgame", *(word for word in sys.argv[1:] if word != "--fresh")])
+def _command(folder: Path | None = None) -> str:
+    """The command that continues the run in `folder`: the same one, but for `--fresh`."""
+    words = sys.argv[1:]
+    if folder is not None and "--fresh" in words:
+        named = [at for at, word in enumerate(words) if word == "--out"]
+        words = [word for at, word in enumerate(words) if at not in named and at - 1 not in named]
+        words = [word for word in words if word != "--fresh" and not word.startswith("--out=")]
+        words += ["--out", str(folder)]
+    return shlex.join(["lmgame", *words])
 
 
 def _play(request: Request) -> RunResult:
-    console = Console(stderr=True)
+    """Play with a display; says how to go on where the run ends early."""
+    console = Console(stderr=True, highlight=False)
+    watcher = display(console)
     try:
-        with display(console) as watcher:
-            return asyncio.run(play_request(request, watcher, _command()))
+        with watcher:
+            result = asyncio.run(play_request(request, watcher, _command))
     except (KeyboardInterrupt, InterruptedRunError):
-        raise InterruptedRunError(f"Interrupted; all answers so far are on disk. To go on: {_command()}") from None
+        command = _command(watcher.folder)
+        raise InterruptedRunError(f"Interrupted; all answers so far are on disk. To go on: {command}") from None
+    if result.stopped == "infrastructure":
+        why = f"Incomplete, through infrastructure: {result.problem}\nTo go on: {_command(result.folder)}"
+        console.print(printable(why), markup=False, style="red", soft_wrap=True)
+    elif result.stopped == "budget":
+        console.print("Stopped at the budget; the same command with a larger one goes on.")
+    return result
 
 
 def _report(result: RunResult) -> None:
     console = Console(highlight=False)
     # Markdown, so that it can be pasted into an issue as it is.
-    print(markdown_table(result.summary, result.run.request.model, clock=result.run.request.clock))
+    print(printable(markdown_table(result.summary, result.run.request.model, clock=result.run.request.clock)))
     console.print(f"run folder: {result.folder}", markup=False, soft_wrap=True)
     best = max((row for row in result.episodes if row.outcome), key=lambda row: row.score, default=None)
-    if best:
-        path = result.episode_path(best.id)
-        out = Path(os.path.relpath(replay_path(path)))
+    if best is None:
+        return
+    record = result.episode_path(best.id)
+    out = Path(os.path.relpath(replay_path(record)))
+    try:
         if not out.exists():
-            film(path, out)
+            film(record, out)
         console.print(f"replay of {best.id}: {out}", markup=False, soft_wrap=True)
-    if result.stopped == "budget":
-        console.print("Stopped at the budget; the same command with a larger one goes on.")
-    elif result.stopped:
-        Console(stderr=True, highlight=False).print(
-            f"Incomplete, through infrastructure: {result.problem}\nTo go on: {_command()}",
-            markup=False,
-            style="red",
-            soft_wrap=True,
-        )
+    except LmgameError as error:
+        # The run itself is done and stays so.
+        Console(stderr=True, highlight=False).print(f"no replay: {error}", markup=False, soft_wrap=True)

@@ -38,8 +38,9 @@ def _show(console: Console, episode: Path, only: int | None) -> None:
     log = read_episode(episode)
     found = card_of(log, episode)
     header = log.header
-    kind = header["observation"]
-    console.print(Rule(f"{episode.stem} · {printable(header['model'])}"))
+    kind = header.get("observation")
+    limit = header.get("max_decisions", found.max_decisions)
+    _rule(console, f"{episode.stem} · {header['model']}")
     if kind and only is None:
         structured = header.get("endpoint", {}).get("structured", False)
         told = system_prompt(found, kind, structured=structured, realtime=header.get("clock") == "realtime")
@@ -53,7 +54,7 @@ def _show(console: Console, episode: Path, only: int | None) -> None:
             step.env,
             "text",
             feedback=step.feedback,
-            decisions_left=header["max_decisions"] - record["index"],
+            decisions_left=limit - record["index"],
             index=record["index"],
         )
         if kind == "image":
@@ -67,16 +68,20 @@ def _show(console: Console, episode: Path, only: int | None) -> None:
         if record.get("raw"):
             _part(console, "answer", record["raw"])
         for fault in log.faults:
-            if fault["index"] == record["index"]:
-                console.print(Text(f"infrastructure: {printable(fault['message'])}", style="yellow"))
+            if fault.get("index") == record["index"]:
+                console.print(Text(printable(f"infrastructure: {fault.get('message', fault['kind'])}"), style="yellow"))
         console.print(_verdict(record))
         if only is not None:
             return
     if log.outcome and only is None:
         outcome = log.outcome
-        console.print(Rule(f"{outcome['outcome']} · score {outcome['score']:g} · {outcome['decisions']} decisions"))
+        _rule(console, f"{outcome['outcome']} · score {outcome['score']:g} · {outcome['decisions']} decisions")
     elif only is None:
-        console.print(Rule("cut off here"))
+        _rule(console, "cut off here")
+
+
+def _rule(console: Console, title: str) -> None:
+    console.print(Rule(Text(printable(title))))
 
 
 def _part(console: Console, title: str, text: str) -> None:
@@ -87,11 +92,11 @@ def _part(console: Console, title: str, text: str) -> None:
 def _verdict(record: dict[str, Any] | Any) -> Text:
     usage, latency = record.get("usage") or {}, record.get("latency") or {}
     moves = ", ".join(record["moves"]) or "nothing"
-    line = Text(record["verdict"], style="green" if record["verdict"] == "ok" else "red")
-    line.append(f" · moves: {printable(moves)} ({record['played']} played)", style="default")
+    line = Text(printable(record["verdict"]), style="green" if record["verdict"] == "ok" else "red")
+    line.append(f" · moves: {printable(moves)} ({record.get('played', '?')} played)", style="default")
     if record.get("problem"):
         line.append(f" · {printable(record['problem'])}", style="default")
-    if record["waited"]:
+    if record.get("waited"):
         line.append(f" · {record['waited']} frames went by first", style="default")
     if usage.get("completion_tokens") is not None:
         line.append(f" · {usage['prompt_tokens']} + {usage['completion_tokens']} tokens", style="default")

@@ -211,3 +211,21 @@ def test_options_come_from_the_environment_too(tmp_path: Path):
         cwd=tmp_path,
     )
     assert len(json.loads(done.stdout)["episodes"]) == 2
+
+
+def test_a_fresh_run_is_continued_in_its_own_folder(lmgame: Run, tmp_path: Path):
+    arguments = ("play", "-m", "random", "--max-decisions", "3")
+    assert lmgame(*arguments, "--out", "here").returncode == 0
+    assert lmgame(*arguments, "--out", "here", "--fresh").returncode == 0
+    command = json.loads((tmp_path / "here-2" / "run.json").read_text())["command"]
+    assert command == "lmgame play -m random --max-decisions 3 --out here-2"
+
+
+async def test_what_a_server_says_is_shown_and_not_obeyed(command: Command):
+    nasty = Reply(status=500, body='{"error": {"message": "\\u001b]0;PWNED\\u0007\\u202e"}}')
+    async with StubServer(lambda request, n: nasty if n else deterministic(request, n)) as server:
+        process = command("play", "-m", f"{server.base_url}#stub", "--max-retries", "0", "--out", "here")
+        out, err = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 3
+    assert "PWNED" in err
+    assert "\x1b" not in out + err and "\u202e" not in out + err

@@ -67,9 +67,9 @@ def test_faults_are_told():
     state = EpisodeState(EpisodePlan(card=card("tetris"), seed=0, max_decisions=9), status="playing", decisions=3)
     watcher.started(Path("here"), [state])
     watcher.changed(state)
-    state.faults = 1
+    state.faults, state.last_fault = 1, "http_500: \x1b]0;oops\x07; asking again in 2 s"
     watcher.changed(state)
-    assert "infrastructure fault 1 at decision 3; asking again" in written(target)
+    assert "decision 3, infrastructure fault 1: http_500: \\x1b]0;oops\\x07; asking again" in written(target)
 
 
 def test_downloads_are_told_in_tenths():

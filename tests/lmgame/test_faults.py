@@ -108,3 +108,26 @@ async def test_a_key_is_in_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyP
     everything = b"".join(path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
     assert b"fault" in everything
     assert b"very-secret" not in everything
+
+
+async def test_a_corrected_request_may_use_the_folder_of_one_that_never_began(tmp_path: Path):
+    async with StubServer(deterministic, models=["llama"]) as server:
+        with pytest.raises(InfrastructureError, match="llama"):
+            await play_async(f"{server.base_url}#lama", out=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+        done = await play_async(f"{server.base_url}#llama", out=tmp_path / "run", max_decisions=2)
+    assert done.complete
+
+
+async def test_a_run_that_ends_waits_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lmgame.retry, "pause_before", lambda attempt, retry_after: retry_after or 0.001)
+
+    def script(request: dict, n: int) -> Reply:
+        if n == 3:
+            return Reply(fault="http_429", headers={"Retry-After": "300"})
+        return Reply(deterministic(request, n), fault="http_401" if n > 12 else None)
+
+    async with StubServer(script) as server:
+        run = play_async(f"{server.base_url}#stub", episodes=2, out=tmp_path / "run")
+        result = await asyncio.wait_for(run, timeout=30)
+    assert result.stopped == "infrastructure"

@@ -83,3 +83,50 @@ def test_mario_is_filmed_within_its_moves(tmp_path: Path):
     assert seconds == pytest.approx(sum(total[1:]) / 60 + 1, abs=0.1)
     changes = sum(not np.array_equal(a, b) for a, b in pairwise(shown))
     assert changes > 2 * 3, "only the last frame of each move was filmed"
+
+
+def test_a_film_that_can_not_be_written_leaves_nothing(record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="Can't write"):
+        film(record, tmp_path / "file" / "game.gif")
+    with pytest.raises(UsageError, match="--speed"):
+        film(record, tmp_path / "game.gif", speed=float("nan"))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lmgame.film._Camera.linger", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        film(record, tmp_path / "game.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_long_gif_lets_pictures_go_but_keeps_its_time(record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lmgame.film.GIF_PICTURES", 8)
+    seconds = film(record, tmp_path / "short.gif")
+    with Image.open(tmp_path / "short.gif") as picture:
+        assert picture.n_frames <= 8  # pyright: ignore[reportAttributeAccessIssue]
+        lengths = []
+        for index in range(picture.n_frames):  # pyright: ignore[reportAttributeAccessIssue]
+            picture.seek(index)
+            lengths.append(picture.info["duration"])
+    assert sum(lengths) / 1000 == pytest.approx(seconds, rel=0.1)
+
+
+def edited(record: Path, target: Path, old: str, new: str) -> Path:
+    text = record.read_text()
+    assert old in text
+    target.write_text(text.replace(old, new, 1))
+    return target
+
+
+def test_foreign_and_damaged_records_are_errors_with_a_name(record: Path, tmp_path: Path):
+    unknown = edited(record, tmp_path / "verdict.jsonl", '"verdict":"ok"', '"verdict":"splendid"')
+    illegal = edited(record, tmp_path / "move.jsonl", '"hard_drop"', '"fly"')
+    unreadable = edited(record, tmp_path / "unreadable.jsonl", '"hard_drop"', '"left:x"')
+    (tmp_path / "empty.jsonl").write_text("")
+    for path in (unknown, illegal, unreadable, tmp_path / "empty.jsonl"):
+        with pytest.raises(RecordError, match=path.name):
+            list(walk(path))
+    later = edited(record, tmp_path / "later.jsonl", '"usage":{', '"usage":{"audio_tokens":3,')
+    assert len(list(walk(later))) == 12
