@@ -1,5 +1,7 @@
 """Reading Super Mario Bros' RAM: made-up bytes here, real ones where the emulator is installed."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,6 +135,19 @@ def test_an_egg_thrown_above_the_picture_shows_while_it_reaches_in() -> None:
 def test_speed_is_read_where_there_is_one() -> None:
     assert ram.objects(thing(0x06))[0].vx == -8
     assert ram.objects(thing(0x0D))[0].vx == 0  # a plant keeps something else there
+
+
+def test_hit_boxes_are_the_cartridges_own() -> None:
+    pytest.importorskip("nes_py")
+    from lmgame_games.mario.cartridge import find
+
+    boxes = []
+    for control in range(12):
+        made = thing(0x06)
+        made[0x049A] = control
+        box = ram.objects(made)[0].box
+        boxes += [box.left - 300, box.top - 184, box.right - 300, box.bottom - 184]
+    assert bytes(boxes) in Path(find(None).path).read_bytes()
 
 
 def test_shots() -> None:

@@ -95,8 +95,6 @@ def movers(ram: Ram) -> list[Mover]:
         y = thing.y + ram[0x0417 + slot] / 256
         vx, vy = _signed(ram[0x58 + slot]) / 16, _signed(ram[0xA0 + slot]) + ram[0x0434 + slot] / 256
         box = (thing.box.left - thing.x, thing.box.top - thing.y, thing.box.right - thing.x, thing.box.bottom - thing.y)
-        if kind in (GOOMBA, PIRANHA):
-            box = (box[0], min(box[1], 12), *box[2:])  # two pixels higher on the European cartridge
         if kind == BOWSER:
             vx = _signed(ram[0x0365]) / 4  # his step, which he takes every fourth frame
         bit = 1 << slot if kind in STOMPABLE else 0

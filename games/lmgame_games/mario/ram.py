@@ -150,6 +150,7 @@ POWER_UPS = ("mushroom", "fire flower", "star", "1-up mushroom")
 SHELLED = frozenset({0x00, 0x01, 0x02, 0x03, 0x04})
 
 # (left, top, right, bottom) of hit boxes relative to the object, by the game's bounding box control (BoundBoxCtrlData).
+# As on the European cartridge; others have small enemies (box 9) begin two pixels lower, at 14.
 _BOXES = (
     (2, 8, 14, 32),
     (3, 20, 13, 32),
@@ -160,7 +161,7 @@ _BOXES = (
     (0, 0, 48, 13),
     (0, 0, 8, 8),
     (6, 4, 10, 8),
-    (3, 14, 13, 20),
+    (3, 12, 13, 20),
     (0, 2, 16, 21),
     (4, 4, 12, 28),
 )
