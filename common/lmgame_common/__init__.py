@@ -1,4 +1,4 @@
-"""What every room shares: the exception tree. Imports nothing of lmgame."""
+"""What every room shares: the exception tree, untrusted words, the way to a server. Imports nothing of lmgame."""
 
 from lmgame_common.errors import (
     EndpointError,
@@ -10,6 +10,8 @@ from lmgame_common.errors import (
     UnknownNameError,
     UsageError,
 )
+from lmgame_common.network import explained_proxies, is_loopback
+from lmgame_common.untrusted import printable, quoted
 
 __all__ = [
     "EndpointError",
@@ -20,4 +22,8 @@ __all__ = [
     "RecordError",
     "UnknownNameError",
     "UsageError",
+    "explained_proxies",
+    "is_loopback",
+    "printable",
+    "quoted",
 ]
