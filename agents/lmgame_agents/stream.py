@@ -15,6 +15,9 @@ from lmgame_agents.core import Latency, Usage
 MAX_BYTES = 64 * 1024 * 1024
 """Longest response that is read, far above what any model writes."""
 
+_MOST = 10**9
+"""Highest token count or cost of one answer that is believed."""
+
 
 class MalformedError(Exception):
     """Raised inside the agents' room for a response that is not what the API promises."""
@@ -117,9 +120,9 @@ class ReplyReader:
             between_tokens=between,
         )
         return Reply(
-            text="".join(self._texts),
-            thought="".join(self._thoughts) or None,
-            refusal="".join(self._refusals) or None,
+            text=_joined(self._texts),
+            thought=_joined(self._thoughts) or None,
+            refusal=_joined(self._refusals) or None,
             finish_reason=self.finish_reason,
             usage=_usage(self._usage),
             latency=latency,
@@ -133,6 +136,7 @@ class ReplyReader:
             self.done = True
             return
         event = _load(data)
+        self._count(event)
         if event.get("error"):
             raise StreamedError(event)
         self._end = now
@@ -143,6 +147,7 @@ class ReplyReader:
             self._generated += 1
 
     def _whole(self, document: Mapping[str, Any]) -> None:
+        self._count(document)
         if document.get("error"):
             raise StreamedError(document)
         if not document.get("choices"):
@@ -150,11 +155,14 @@ class ReplyReader:
         self._choice(document, "message")
         self.done = True
 
-    def _choice(self, event: Mapping[str, Any], key: str) -> bool:
-        """Take what one event or document says; whether it had anything that the model generated."""
+    def _count(self, event: Mapping[str, Any]) -> None:
+        """Take the token counts, which an error may carry as well."""
         usage = event.get("usage")
         if isinstance(usage, dict):
             self._usage = usage
+
+    def _choice(self, event: Mapping[str, Any], key: str) -> bool:
+        """Take what one event or document says; whether it had anything that the model generated."""
         choices = event.get("choices")
         if not choices:
             return False
@@ -164,7 +172,7 @@ class ReplyReader:
         if reason := choice.get("finish_reason"):
             if reason == "error":  # OpenRouter, where the provider behind it failed
                 raise StreamedError(event)
-            self.finish_reason = str(reason)
+            self.finish_reason = _joined([str(reason)])
         delta = choice.get(key)
         if not isinstance(delta, dict):
             return False
@@ -178,6 +186,11 @@ class ReplyReader:
         if refusal:
             self._refusals.append(refusal)
         return bool(text or thought or refusal)
+
+
+def _joined(pieces: list[str]) -> str:
+    """The pieces as one text. Some servers cut a surrogate pair in two; a half without its other becomes U+FFFD."""
+    return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _load(data: bytes) -> dict[str, Any]:
@@ -210,18 +223,22 @@ def _text(content: Any) -> tuple[str, str]:
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
     def count(value: Any) -> int | None:
-        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+
+    def price(value: Any) -> float | None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        return float(value) if 0 <= value <= _MOST else None  # NaN is neither
 
     def detail(group: str, name: str) -> int | None:
         details = usage.get(group)
         return count(details.get(name)) if isinstance(details, dict) else None
 
     cached = detail("prompt_tokens_details", "cached_tokens")
-    cost = usage.get("cost")
     return Usage(
         prompt_tokens=count(usage.get("prompt_tokens")),
         cached_tokens=count(usage.get("prompt_cache_hit_tokens")) if cached is None else cached,  # DeepSeek's name
         completion_tokens=count(usage.get("completion_tokens")),
         reasoning_tokens=detail("completion_tokens_details", "reasoning_tokens"),
-        cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+        cost_usd=price(usage.get("cost")),
     )
