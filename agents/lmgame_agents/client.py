@@ -6,6 +6,7 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -19,7 +20,7 @@ from lmgame_agents.core import InfrastructureError
 from lmgame_agents.faults import error_text, from_exception, from_status, refused_by_filter, retry_after
 from lmgame_agents.sampling import Dialect, Sampling, request_body
 from lmgame_agents.stream import MalformedError, Reply, ReplyReader, StreamedError
-from lmgame_common import UsageError
+from lmgame_common import UsageError, explained_proxies, is_loopback, quoted
 
 CONNECT_TIMEOUT = 10.0
 IDLE_TIMEOUT = 120.0
@@ -47,7 +48,7 @@ class ChatClient:
         http_client: Another HTTP client than the default one.
 
     Raises:
-        UsageError: If the URL has a key in its query.
+        UsageError: If the URL has a key in its query, or a proxy of the environment can't be used.
     """
 
     def __init__(
@@ -137,10 +138,10 @@ class ChatClient:
         except MalformedError as error:
             raise self._fault("malformed", f"{self.where} sent no proper answer: {error}.") from None
         except StreamedError as error:
-            return await self._refusal(_status_in(error.body), error_text(error.body), images)
+            return await self._refusal(_status_in(error.body), error_text(error.body), images, reader)
         except openai.APIStatusError as error:
             text, headers = error_text(error.body) or error.response.text, error.response.headers
-            return await self._refusal(error.status_code, text, images, retry_after(headers))
+            return await self._refusal(error.status_code, text, images, reader, retry_after(headers))
         except TimeoutError:
             if not reader.began:
                 message = f"{self.where} sent nothing within {self._request_timeout:g} s."
@@ -148,7 +149,8 @@ class ChatClient:
             if not reader.complete:
                 return reader.reply(timed_out=True, now=time.perf_counter())
         except (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise self._redacted(from_exception(error, where=self.where, began=reader.began)) from None
+            fault = from_exception(error, where=self.where, began=reader.began, redact=self._hide)
+            raise self._redacted(fault) from None
         if not reader.complete:
             kind = "cut" if reader.began else "empty"
             raise self._fault(kind, f"{self.where} sent an answer without an end.")
@@ -187,17 +189,21 @@ class ChatClient:
             finally:
                 await response.aclose()
 
-    async def _refusal(self, status: int, text: str, images: bool, wait: float | None = None) -> Reply:
+    async def _refusal(
+        self, status: int, text: str, images: bool, reader: ReplyReader, wait: float | None = None
+    ) -> Reply:
         """The reply that an error of the server stands for, if it is a refusal. Raises InfrastructureError if not."""
         if refused_by_filter(status, text):
-            return Reply(finish_reason="content_filter")
+            return replace(reader.reply(now=time.perf_counter()), finish_reason="content_filter")
+        text = self._hide(text)  # before anything is cut: half a key still is one
         fault = from_status(status, text, where=self.where, model=self.model, images=images, wait=wait)
         names = await self.models() if fault.kind == "unknown_model" else []
         if names and self.model not in names:
+            names = [quoted(self._hide(name)) for name in names]
             close = get_close_matches(self.model, names, n=1, cutoff=0.4)
-            shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+            listing = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
             hint = f"Did you mean {close[0]!r}? " if close else ""
-            message = f"{self.where} knows no model {self.model!r}. {hint}It lists: {shown}."
+            message = f"{self.where} knows no model {self.model!r}. {hint}It lists: {listing}."
             fault = InfrastructureError(fault.kind, message, fatal=True)
         raise self._redacted(fault) from None
 
@@ -205,10 +211,12 @@ class ChatClient:
         return self._redacted(InfrastructureError(kind, message))
 
     def _redacted(self, fault: InfrastructureError) -> InfrastructureError:
-        message = str(fault)
+        return InfrastructureError(fault.kind, self._hide(str(fault)), retry_after=fault.retry_after, fatal=fault.fatal)
+
+    def _hide(self, text: str) -> str:
         for secret in self._secrets:
-            message = message.replace(secret, "***")
-        return InfrastructureError(fault.kind, message, retry_after=fault.retry_after, fatal=fault.fatal)
+            text = text.replace(secret, "***")
+        return text
 
 
 class _Pools(httpx2.AsyncBaseTransport):
@@ -231,11 +239,17 @@ class _Pools(httpx2.AsyncBaseTransport):
 
 
 def _http_client(base_url: str, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
-    """The default HTTP client: proxies of the environment are honoured, in one pool then."""
+    """The default HTTP client: proxies of the environment are honoured, in one pool then, but not to this machine.
+
+    Raises:
+        UsageError: If such a proxy can't be used.
+    """
     target, proxies = urlsplit(base_url), getproxies()
-    proxied = (target.scheme in proxies or "all" in proxies) and not proxy_bypass(target.hostname or "")
+    host = target.hostname or ""
+    proxied = (target.scheme in proxies or "all" in proxies) and not is_loopback(host) and not proxy_bypass(host)
     transport = None if proxied else _Pools()
-    return httpx2.AsyncClient(transport=transport, timeout=timeout, limits=_LIMITS, follow_redirects=True)
+    with explained_proxies():
+        return httpx2.AsyncClient(transport=transport, timeout=timeout, limits=_LIMITS, follow_redirects=True)
 
 
 def _secrets(base_url: str, api_key: str | None, headers: Mapping[str, str], more: Sequence[str]) -> list[str]:

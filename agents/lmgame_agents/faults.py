@@ -7,7 +7,7 @@ llama.cpp; an unknown wording falls back to the HTTP status.
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -16,10 +16,16 @@ import httpx2
 import openai
 
 from lmgame_agents.core import InfrastructureError
+from lmgame_common import quoted
 
 _IMAGE = re.compile(r"image|vision|multi-?modal|mmproj|content type|valid string|must be a string", re.IGNORECASE)
-_NO_IMAGE = re.compile(r"(image|vision|multi-?modal).{0,60}not supported|mmproj", re.IGNORECASE)
+_NO_IMAGE = re.compile(
+    r"(image|vision|multi-?modal).{0,60}(not supported|unsupported)"
+    r"|(not|n't) support.{0,60}(image|vision|multi-?modal)|missing.{0,60}(image|vision|multi-?modal)|mmproj",
+    re.IGNORECASE,
+)
 _CONTEXT = re.compile(r"context.{0,20}(length|window|size)|too many tokens|prompt is too long", re.IGNORECASE)
+_OVER_CONTEXT = re.compile(r"(exceed|greater|longer|larger).{0,60}context.{0,20}(length|window|size)", re.IGNORECASE)
 _QUOTA = re.compile(r"insufficient[_ ](quota|balance|credits|funds)|exceeded your current quota|billing", re.IGNORECASE)
 _MODEL = re.compile(
     r"model_not_found|unknown model|model .{0,120}(not found|does not exist|not exist)"
@@ -27,8 +33,6 @@ _MODEL = re.compile(
     re.IGNORECASE,
 )
 _FILTER = re.compile(r"content_filter|responsibleaipolicy|input was flagged", re.IGNORECASE)
-_LONGEST = 300
-"""Most characters of a server's own words in a message."""
 
 
 def error_text(body: Any) -> str:
@@ -74,13 +78,14 @@ def from_status(
 
     Args:
         status: HTTP status of 400 or above.
-        text: The server's words.
+        text: The server's words, any secrets already taken out: what is shown is cut, and half a key still is one.
         where: The endpoint, as shown to people.
         model: The model that was asked for.
         images: Whether the request carried an image.
         wait: Seconds of the `Retry-After` header.
     """
-    said = f" The server said: {_shorten(text)}" if text else ""
+    said = f" The server said: {quoted(text)}" if text else ""
+    model = quoted(model)
     client_error = 400 <= status < 500
     if (client_error and _QUOTA.search(text)) or status == 402:
         message = f"The account behind the key for {where} has no credit left. Add credit or use another key.{said}"
@@ -97,24 +102,27 @@ def from_status(
         return InfrastructureError("unknown_model", message, fatal=True)
     if status == 429:
         return InfrastructureError("rate_limited", f"{where} limits the rate of requests.{said}", retry_after=wait)
+    # LM Studio reports it amid a stream, without a status.
+    too_long = _CONTEXT.search(text) if status < 500 else _OVER_CONTEXT.search(text)
+    if too_long and status not in (408, 409, 425):
+        message = (
+            f"The prompt and the longest answer don't fit together into the context of {model}. Use a smaller "
+            f"`--history` or `--max-tokens`, give the server more context, or use a model with more.{said}"
+        )
+        return InfrastructureError("context_length", message, fatal=True)
     if status in (408, 409, 425) or status >= 500:
         return InfrastructureError(f"http_{status}", f"{where} failed with HTTP {status}.{said}", retry_after=wait)
-    if _CONTEXT.search(text):
-        message = (
-            f"The prompt does not fit into the context of {model}. Shorten the history or raise the context.{said}"
-        )
-    else:
-        message = f"{where} refused the request (HTTP {status}).{said}"
-    return InfrastructureError("bad_request", message, fatal=True)
+    return InfrastructureError("bad_request", f"{where} refused the request (HTTP {status}).{said}", fatal=True)
 
 
-def from_exception(error: Exception, *, where: str, began: bool) -> InfrastructureError:
+def from_exception(error: Exception, *, where: str, began: bool, redact: Callable[[str], str]) -> InfrastructureError:
     """The fault that a failed exchange stands for.
 
     Args:
         error: What `openai` or `httpx2` raised, other than for an HTTP status.
         where: The endpoint, as shown to people.
         began: Whether part of the answer had arrived.
+        redact: Takes secrets out of a text.
     """
     chain = list(_causes(error))
 
@@ -124,7 +132,9 @@ def from_exception(error: Exception, *, where: str, began: bool) -> Infrastructu
     if has(httpx2.ConnectTimeout):
         return InfrastructureError("connect_timeout", f"{where} did not answer the connection in time.")
     if has(httpx2.TimeoutException, openai.APITimeoutError, TimeoutError):
-        return InfrastructureError("stalled", f"{where} fell silent in the middle of a request.")
+        if began:
+            return InfrastructureError("stalled", f"{where} fell silent in the middle of an answer.")
+        return InfrastructureError("stalled", f"{where} took the request and then said nothing.")
     if has(socket.gaierror):
         return InfrastructureError("dns", f"The host name of {where} cannot be resolved. Check the URL.")
     if has(ssl.SSLCertVerificationError):
@@ -132,11 +142,11 @@ def from_exception(error: Exception, *, where: str, began: bool) -> Infrastructu
     if has(ConnectionRefusedError):
         return InfrastructureError("refused", f"{where} refused the connection. Is the server running?")
     if has(httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError):
-        return InfrastructureError("bad_request", f"{where} is no usable URL: {error}", fatal=True)
+        return InfrastructureError("bad_request", f"{where} is no usable URL: {quoted(redact(str(error)))}", fatal=True)
     if began and not has(ConnectionResetError, BrokenPipeError):
         return InfrastructureError("cut", f"{where} ended an answer in its middle.")
     if has(httpx2.ConnectError):
-        return InfrastructureError("unreachable", f"{where} cannot be reached: {_shorten(str(chain[-1]))}")
+        return InfrastructureError("unreachable", f"{where} cannot be reached: {quoted(redact(str(chain[-1])))}")
     return InfrastructureError("reset", f"{where} broke off the connection.")
 
 
@@ -159,8 +169,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [cause for cause in (current.__cause__, current.__context__) if cause is not None]
         if isinstance(current, BaseExceptionGroup):
             waiting += current.exceptions
-
-
-def _shorten(text: str) -> str:
-    text = " ".join(text[: 4 * _LONGEST].split())
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

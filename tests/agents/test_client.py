@@ -7,12 +7,14 @@ import socket
 import traceback
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from importlib.util import find_spec
 from typing import Any
 
+import httpx2
 import pytest
 
 from lmgame_agents import ChatClient, InfrastructureError, Sampling, Usage
-from lmgame_agents.faults import retry_after
+from lmgame_agents.faults import from_exception, retry_after
 from lmgame_agents.stream import Reply as ChatReply
 from lmgame_common import UsageError
 from lmgame_serving.testing import Reply, StubServer
@@ -168,14 +170,54 @@ async def test_refusals_are_read() -> None:
 
 async def test_a_filtered_prompt_is_a_refusal_and_no_fault() -> None:
     body = json.dumps({"error": {"code": "content_filter", "message": "The prompt triggered a policy."}})
-    async with StubServer(Reply(body=body, status=400)) as server:
-        assert (await ask(server)).finish_reason == "content_filter"
+    async with StubServer(Reply(body=body, status=400, delay=0.1)) as server:
+        reply = await ask(server)
+    assert reply.finish_reason == "content_filter"
+    assert reply.latency.total >= 0.1  # the game may have run on meanwhile
+    assert reply.latency.first_token is None
+
+
+async def test_a_refusal_amid_a_stream_keeps_what_came_before_it() -> None:
+    error = {"error": {"code": 400, "message": "content_filter"}, "usage": {"prompt_tokens": 5, "cost": 0.5}}
+    async with StubServer(Reply(body=events(*BASE, error), delay=0.1)) as server:
+        reply = await ask(server)
+    assert (reply.text, reply.finish_reason) == ("left", "content_filter")
+    assert reply.usage == Usage(prompt_tokens=5, cost_usd=0.5)
+    assert 0.1 <= (reply.latency.first_token or 0) <= reply.latency.total
 
 
 async def test_counts_that_make_no_sense_are_left_out() -> None:
     usage = {"prompt_tokens": "many", "completion_tokens": -1, "prompt_tokens_details": 3, "cost": None}
     async with StubServer(Reply(usage=usage)) as server:
         assert (await ask(server)).usage == Usage()
+
+
+@pytest.mark.parametrize("count", [-1, True, 3.0, float("nan"), 10**12, "3"])
+async def test_token_counts_are_whole_and_not_absurd(count: Any) -> None:
+    async with StubServer(Reply(usage={"prompt_tokens": count, "completion_tokens": 2})) as server:
+        assert (await ask(server)).usage == Usage(completion_tokens=2)
+
+
+@pytest.mark.parametrize("cost", [-0.1, True, float("nan"), float("inf"), float("-inf"), 10**400, "1"])
+async def test_a_cost_is_finite_and_not_negative(cost: Any) -> None:
+    async with StubServer(Reply(usage={"prompt_tokens": 1, "cost": cost})) as server:
+        assert (await ask(server)).usage == Usage(prompt_tokens=1)
+    async with StubServer(Reply(usage={"cost": 0})) as server:
+        assert (await ask(server)).usage == Usage(cost_usd=0.0)
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning_content", "refusal"])
+async def test_surrogate_pairs_cut_in_two_are_joined(field: str) -> None:
+    body = events(delta(**{field: "\ud83d"}), delta(**{field: "\ude00 move: left"}), delta("stop"))
+    async with StubServer(Reply(body=body)) as server:
+        reply = await ask(server)
+    assert "😀 move: left" in (reply.text, reply.thought, reply.refusal)
+
+
+async def test_half_a_surrogate_pair_is_replaced() -> None:
+    async with StubServer(Reply(body=events(delta(content="\ufeffa\ud83d b"), delta("stop\udc00")))) as server:
+        reply = await ask(server)
+    assert (reply.text, reply.finish_reason) == ("\ufeffa\ufffd b", "stop\ufffd")
 
 
 # Faults, one by one
@@ -306,7 +348,9 @@ async def test_broken_bodies(body: bytes, kind: str) -> None:
         (403, "Forbidden", "unauthorized", "key"),
         (402, "Insufficient credits", "quota", "credit"),
         (429, "You exceeded your current quota, please check your plan and billing details", "quota", "credit"),
-        (400, "This model's maximum context length is 8192 tokens", "bad_request", "context"),
+        (400, "This model's maximum context length is 8192 tokens", "context_length", "--history"),
+        (400, "exceed_context_size_error", "context_length", "--history"),
+        (500, "prompt is longer than the context length", "context_length", "--history"),
         (400, "xyz is not a valid model ID", "unknown_model", "model"),
         (404, "Not Found", "unknown_model", "URL"),
         (422, "temperature: extra fields not permitted", "bad_request", "temperature"),
@@ -329,6 +373,8 @@ async def test_faults_that_will_not_pass(status: int, message: str, kind: str, s
         (400, "At most 0 image(s) may be provided in one prompt."),
         (400, "stub is not a multimodal model"),
         (422, "messages.0.content: Input should be a valid string"),
+        (500, "this model is missing data required for image input"),
+        (500, "This model does not support images"),
         (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
     ],
 )
@@ -364,6 +410,72 @@ async def test_keys_never_show(caplog: pytest.LogCaptureFixture) -> None:
     assert "***; Bearer ***; ***" in shown
     for secret in (KEY, "other-secret", "passw0rd"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize("before", range(240, 320, 4))
+async def test_no_part_of_a_key_is_left_by_cutting(before: int) -> None:
+    raised = await fault_of(Reply("x" * before + f" {KEY}", status=401))
+    assert "sk-" not in str(raised)
+
+
+@pytest.mark.parametrize("error", [httpx2.ConnectError, httpx2.InvalidURL])
+def test_no_part_of_a_key_is_left_in_what_a_library_says(error: type[Exception]) -> None:
+    fault = from_exception(
+        error("x" * 290 + f" {KEY} \x1b[2J"), where="w", began=False, redact=lambda text: text.replace(KEY, "***")
+    )
+    assert "sk-" not in str(fault) and "***" in str(fault)
+    assert str(fault).isprintable()
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[31mevil\u202e\u2066\x9b\r\nX-Y: z\ud800"
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 404, 429, 500])
+async def test_what_a_server_says_cannot_act_on_a_terminal(status: int) -> None:
+    raised = await fault_of(Reply(HOSTILE, status=status))
+    assert str(raised).isprintable()
+    assert r"\x1b[31mevil\u202e" in str(raised)
+
+
+async def test_names_that_a_server_lists_cannot_act_on_a_terminal() -> None:
+    async with StubServer(models=[HOSTILE, KEY]) as server:
+        with pytest.raises(InfrastructureError, match="It lists") as raised:
+            await ask(server)
+    assert str(raised.value).isprintable()
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:1", "nonsense://x"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_no_proxy_stands_before_this_machine(
+    variable: str, proxy: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, proxy)
+    async with (
+        StubServer() as server,
+        ChatClient(server.base_url.replace("127.0.0.1", host), None, "m") as client,
+    ):
+        assert (await client.ask(MESSAGES)).text
+
+
+async def test_a_proxy_is_used_for_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with StubServer(Reply(fault="http_429")) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        async with ChatClient("http://no-such-host.invalid/v1", None, "m") as client:
+            with pytest.raises(InfrastructureError) as raised:
+                await client.ask(MESSAGES)
+    assert raised.value.kind != "dns"
+
+
+@pytest.mark.parametrize(("proxy", "says"), [("socks5://u:hunter2@h:1", "socksio"), ("x://u:hunter2@h", "http://HOST")])
+def test_a_proxy_that_cannot_be_used_is_explained(proxy: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if says == "socksio" and find_spec("socksio"):
+        pytest.skip("SOCKS works here")
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(UsageError, match=says) as raised:
+        ChatClient("http://no-such-host.invalid/v1", None, "m")
+    assert "hunter2" not in str(raised.value)
 
 
 async def test_a_key_in_the_url_is_refused_other_queries_are_sent() -> None:
