@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmgame_agents import ChatAgent, ChatClient, Decision, InfrastructureError, Observation, Sampling, Verdict
+from lmgame_agents import ChatAgent, ChatClient, Decision, InfrastructureError, Observation, Sampling, Usage, Verdict
 from lmgame_games import Card, Move, ObservationKind
-from lmgame_serving.testing import Reply, StubServer
+from lmgame_serving.testing import Reply, Script, StubServer
 
 FRAME = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
 
@@ -147,6 +147,93 @@ async def test_history_grows_to_its_limit_and_is_cut_to_half(plain: Card) -> Non
     assert all(isinstance(message["content"], str) for prompt in prompts for message in prompt[:-1])
     assert prompts[4][2]["content"] == "move: left x1"
     assert "view 0" in prompts[4][1]["content"]
+
+
+def small(context: int) -> Script:
+    """A server whose context holds so many messages."""
+
+    def answer(request: dict[str, Any], index: int) -> Reply:
+        if len(request["messages"]) > context:
+            return Reply("This model's maximum context length is 2048 tokens", status=400)
+        return Reply("move: left")
+
+    return answer
+
+
+async def test_a_history_that_outgrows_the_context_is_cut(plain: Card) -> None:
+    async with StubServer(small(6)) as server, ChatClient(server.base_url, None, "m") as client:
+        agent = ChatAgent(client, plain, observation_kind="text", history=8)
+        for index in range(9):
+            assert (await agent.act(seen(index))).verdict is Verdict.OK
+    sent = [(len(request.json["messages"]) - 2) // 2 for request in server.requests]
+    assert sent == [0, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2]
+
+
+async def test_a_prompt_that_never_fits_is_fatal_and_says_what_to_do(plain: Card) -> None:
+    async with StubServer(small(1)) as server, ChatClient(server.base_url, None, "m") as client:
+        agent = ChatAgent(client, plain, observation_kind="text", history=8)
+        for index in range(5):
+            agent.recall(seen(index), Decision(moves=(), raw="left"))
+        with pytest.raises(InfrastructureError, match="--history") as raised:
+            await agent.act(seen(9))
+    assert (raised.value.kind, raised.value.fatal) == ("context_length", True)
+    assert [(len(request.json["messages"]) - 2) // 2 for request in server.requests] == [5, 2, 1, 0]
+
+
+async def limits(replies: list[Reply | str] | Script, card: Card, turns: int, **options: Any) -> list[int]:
+    """The limits on the answers that were asked for."""
+    async with StubServer(replies) as server, ChatClient(server.base_url, None, "m") as client:
+        agent = ChatAgent(client, card, observation_kind="text", **options)
+        for index in range(turns):
+            await agent.act(seen(index))
+    return [request.json["max_tokens"] for request in server.requests]
+
+
+@pytest.mark.parametrize(
+    "thinking",
+    [
+        Reply("", reasoning="hm", finish_reason="length"),
+        Reply("<think>hm", finish_reason="length"),
+        Reply("left", usage={"completion_tokens_details": {"reasoning_tokens": 3}}),
+    ],
+)
+async def test_a_model_that_thinks_gets_room_for_it_from_then_on(thinking: Reply, plain: Card) -> None:
+    low, high = Sampling().resolve(reasoning=False), Sampling().resolve(reasoning=True)
+    replies = ["left", thinking, "left", "left"]
+    assert await limits(replies, plain, 4) == [low, low, high, high]
+    assert await limits(["left"], plain, 2, reasoning=True) == [high, high]
+    assert await limits(replies, plain, 3, sampling=Sampling(max_tokens=77)) == [77] * 3
+
+
+async def test_a_recalled_thought_gives_room_as_well(plain: Card) -> None:
+    async with ChatClient("http://127.0.0.1:1/v1", None, "m") as client:
+        for decision in (
+            Decision(moves=(), thought="hm"),
+            Decision(moves=(), usage=Usage(reasoning_tokens=2)),
+            Decision(moves=(), usage=Usage(reasoning_tokens=0)),
+        ):
+            agent = ChatAgent(client, plain, observation_kind="text")
+            agent.recall(seen(), decision)
+            thought = bool(decision.thought or decision.usage.reasoning_tokens)
+            assert agent.body(seen())["max_tokens"] == Sampling().resolve(reasoning=thought)
+
+
+async def test_being_cut_off_is_told_with_the_limit_that_held(plain: Card) -> None:
+    decision = await decide(Reply("", reasoning="hm", finish_reason="length"), plain)
+    assert decision.verdict is Verdict.TRUNCATED
+    assert f"after {Sampling().resolve(reasoning=False)} tokens" in (decision.problem or "")
+
+
+@pytest.mark.parametrize(
+    "words", ["maximum context length is 8192 tokens", "max_tokens: 16384 > 4096, the maximum of this model"]
+)
+async def test_a_limit_nobody_set_gives_way_to_the_servers(words: str, plain: Card) -> None:
+    def answer(request: dict[str, Any], index: int) -> Reply:
+        return Reply(words, status=400) if request["max_tokens"] > 4096 else Reply("left")
+
+    assert await limits(answer, plain, 2, reasoning=True) == [16384, 8192, 4096, 4096]
+    with pytest.raises(InfrastructureError):
+        await limits(answer, plain, 1, sampling=Sampling(max_tokens=5000))
 
 
 async def test_recalling_a_log_rebuilds_the_conversation(plain: Card) -> None:
