@@ -47,6 +47,9 @@ async def preflight(
 ) -> Capabilities:
     """Ask for one word, with a small picture unless `wants_images` is False. One request, two if there is no vision.
 
+    A picture that meets HTTP 5xx costs three: only if the same question works without it and then fails again with it
+    is it the picture, and not passing trouble, that the server stumbles over.
+
     A parameter that the server spells differently or that lmgame can do without (`max_tokens`, `stream_options`,
     `seed`) costs one request more, and is remembered in `client.dialect`.
 
@@ -57,19 +60,21 @@ async def preflight(
 
     Raises:
         InfrastructureError: With `fatal` where starting episodes would be of no use: an endpoint that can't be
-            reached, a wrong key or model, images or structured output wanted and not supported, a setting refused.
+            reached or takes requests and says nothing, a wrong key or model, images or structured output wanted and
+            not supported, a setting refused.
             Without it where the server is in passing trouble (rate limits, HTTP 500).
     """
     probe = replace(sampling, max_tokens=_MAX_TOKENS, seed=sampling.seed or 0)  # a run sends seeds
     vision = wants_images is not False
-    for _ in range(6):
+    doubted = settled = False  # whether the picture met HTTP 5xx; whether it got its second chance
+    for _ in range(8):
         try:
             reply = await client.ask(_messages(images=vision), probe, session_id="preflight", schema=_SCHEMA)
         except InfrastructureError as fault:
             if fault.kind == "no_vision" and wants_images is None and vision:
                 vision = False
                 continue
-            if fault.kind == "bad_request":
+            if fault.kind in ("bad_request", "context_length"):
                 if _ENOUGH.search(str(fault)):
                     return _found(client, sampling, vision=vision, reasoning=True)
                 if (dialect := _adapted(client.dialect, str(fault))) is not None:
@@ -79,9 +84,18 @@ async def preflight(
                     vision = False
                     continue
                 raise _explained(fault, sampling) from None
+            if fault.kind.startswith("http_5") and wants_images is None and vision:
+                vision, doubted = False, True
+                continue
+            if fault.kind == "stalled":
+                message = f"{fault} Is it the URL of a model's API? If it is only slow, raise `--idle-timeout`."
+                raise InfrastructureError(fault.kind, message, fatal=True) from None
             if fault.kind in _UNREACHED:
                 raise InfrastructureError(fault.kind, str(fault), fatal=True) from None
             raise
+        if doubted and not settled:  # the server has come round: was it the picture, then?
+            vision = settled = True
+            continue
         thought = bool(reply.thought or reply.usage.reasoning_tokens or "<think>" in reply.text)
         return _found(client, sampling, vision=vision, reasoning=thought)
     raise InfrastructureError("bad_request", f"{client.where} refuses every form of request.", fatal=True)

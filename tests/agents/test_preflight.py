@@ -75,13 +75,58 @@ async def test_a_server_that_is_not_there_is_fatal_before_a_run() -> None:
     assert (raised.value.kind, raised.value.fatal) == ("refused", True)
 
 
-@pytest.mark.parametrize("fault", ["http_429", "http_500", "stall"])
+@pytest.mark.parametrize("fault", ["http_429", "http_500", "cut"])
 async def test_passing_trouble_is_not_fatal(fault: Any) -> None:
     async with StubServer(Reply(fault=fault)) as server:
         with pytest.raises(InfrastructureError) as raised:
-            await run(server)
+            await run(server, wants_images=True)
     assert not raised.value.fatal
     assert server.count == 1
+
+
+async def test_a_port_that_says_nothing_is_given_up_after_one_wait() -> None:
+    async with (
+        StubServer(Reply(delay=30)) as server,
+        ChatClient(server.base_url, None, "m", idle_timeout=0.3) as client,
+    ):
+        with pytest.raises(InfrastructureError, match=r"said nothing.*--idle-timeout") as raised:
+            await preflight(client)
+    assert (raised.value.kind, raised.value.fatal) == ("stalled", True)
+    assert server.count == 1
+
+
+def stumbling(words: str) -> Script:
+    """A server that fails over every picture with HTTP 500."""
+
+    def answer(request: dict[str, Any], index: int) -> Reply:
+        return Reply(words, status=500) if "image_url" in str(request) else READY
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("words", "requests"), [("this model is missing data required for image input", 2), ("segmentation fault", 4)]
+)
+async def test_a_server_that_fails_over_pictures_has_no_vision(words: str, requests: int) -> None:
+    async with StubServer(stumbling(words)) as server:
+        assert not (await run(server)).vision
+        assert server.count == requests
+        with pytest.raises(InfrastructureError, match=words):
+            await run(server, wants_images=True)
+
+
+async def test_passing_trouble_costs_no_vision() -> None:
+    async with StubServer([Reply(fault="http_500"), READY]) as server:
+        assert (await run(server)).vision
+    assert server.count == 3
+
+
+async def test_trouble_with_and_without_a_picture_is_not_fatal() -> None:
+    async with StubServer(Reply(fault="http_500")) as server:
+        with pytest.raises(InfrastructureError) as raised:
+            await run(server)
+    assert not raised.value.fatal
+    assert server.count == 2
 
 
 @pytest.mark.parametrize(
@@ -144,7 +189,7 @@ async def test_a_server_that_refuses_everything_is_given_up() -> None:
         with pytest.raises(InfrastructureError) as raised:
             await run(server)
     assert raised.value.fatal
-    assert server.count <= 6
+    assert server.count <= 8
 
 
 async def test_structured_output_is_tried_if_wanted() -> None:
