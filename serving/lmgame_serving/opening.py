@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from lmgame_common import EndpointError
+from lmgame_common import EndpointError, explained_proxies, is_loopback, quoted
 from lmgame_serving import llamacpp, smollm2
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.fetch import Progress
@@ -30,6 +31,7 @@ async def open_endpoint(
 
     Raises:
         EndpointError: If the model can't be fetched, loaded or found out.
+        UsageError: If a server is to be asked through a proxy that can't be used.
     """
     if isinstance(resolved, Endpoint):
         yield resolved if resolved.model else await _with_only_model(resolved)
@@ -63,19 +65,27 @@ async def _with_only_model(endpoint: Endpoint) -> Endpoint:
     """The endpoint with the name of the one model that its server lists."""
     import openai  # slow to load, and hardly ever needed here
 
+    # Proxies of the environment lead away from this machine, not back to it.
+    local = is_loopback(urlsplit(endpoint.base_url).hostname or "")
+    with explained_proxies():
+        http_client = openai.DefaultAsyncHttpxClient(trust_env=not local)
     try:
         async with openai.AsyncOpenAI(
-            base_url=endpoint.base_url, api_key=endpoint.api_key or "none", max_retries=1, timeout=20
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key or "none",
+            max_retries=1,
+            timeout=20,
+            http_client=http_client,
         ) as client:
-            models = sorted([model.id async for model in client.models.list()])
+            models = sorted([str(model.id) async for model in client.models.list()])
     except (openai.OpenAIError, ValueError) as error:
         raise EndpointError(
-            f"{endpoint.base_url} could not be asked which models it has ({endpoint.redact(str(error))}). "
+            f"{endpoint.base_url} could not be asked which models it has ({quoted(endpoint.redact(str(error)))}). "
             f"Name the model: {endpoint.base_url}#MODEL"
         ) from error
-    if len(models) == 1:
+    if len(models) == 1 and models[0].isprintable():
         return replace(endpoint, model=models[0])
-    listing = ", ".join(models[:20]) or "none"
+    listing = quoted(", ".join(endpoint.redact(name) for name in models[:20]), 1_000) or "none"
     raise EndpointError(
         f"{endpoint.base_url} has {len(models)} models; name one: {endpoint.base_url}#MODEL. It has: {listing}."
     )

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lmgame_common import EndpointError
+from lmgame_common import EndpointError, UsageError
 from lmgame_serving import open_endpoint, resolve, smollm2
 from lmgame_serving.testing import StubServer
 
@@ -41,6 +41,32 @@ async def test_a_server_that_cannot_be_asked():
     with pytest.raises(EndpointError, match="could not be asked"):
         async with open_endpoint(resolve(server.base_url, env={})):
             pass
+
+
+async def test_what_a_server_says_cannot_act_on_a_terminal():
+    hostile = "\x1b]0;title\x07evil\u202e\ud800"
+    for models in ([hostile], [hostile, "b"]):
+        async with StubServer(models=models) as server:
+            with pytest.raises(EndpointError, match=r"It has: .*\\x1b\]0;title\\x07evil\\u202e") as caught:
+                async with open_endpoint(resolve(server.base_url, env={})):
+                    pass
+            assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:1"])
+async def test_no_proxy_stands_before_this_machine(proxy, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("http_proxy", proxy)
+    async with StubServer(models=["only"]) as server, open_endpoint(resolve(server.base_url, env={})) as endpoint:
+        assert endpoint.model == "only"
+
+
+async def test_a_proxy_that_cannot_be_used_is_explained(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "nonsense://u:hunter2@h")
+    with pytest.raises(UsageError, match="ALL_PROXY") as caught:
+        async with open_endpoint(resolve("http://no-such-host.invalid/v1", env={})):
+            pass
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_cancelling_stops_the_fetch(monkeypatch):
