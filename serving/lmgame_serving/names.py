@@ -1,6 +1,5 @@
 """From what the user calls a model to where it answers, without asking anybody yet."""
 
-import ipaddress
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,12 +7,23 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lmgame_common import UnknownNameError, UsageError
+from lmgame_common import UnknownNameError, UsageError, is_loopback
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.providers import PROVIDERS, Provider
 
 SMOLLM2 = "smollm2"
 _LLAMACPP = "llamacpp"
+_MAKERS = {
+    "gpt": "openai",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "claude": "anthropic",
+    "gemini": "gemini",
+    "grok": "xai",
+    "deepseek": "deepseek",
+}
+"""How the names of well-known models begin, and the provider that is their maker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +88,29 @@ def resolve(
     if name.endswith(".gguf"):
         raise UsageError(f"Unknown model {name!r}. For a model in a file, write: {_LLAMACPP}/{name}")
     if slash:
-        raise UnknownNameError("model provider", prefix, [*PROVIDERS, _LLAMACPP])
-    raise UnknownNameError("model", name, [*known_names(), *also_known])
+        raise _unknown_provider(name, prefix)
+    raise _unknown_model(name, [*known_names(), *also_known])
+
+
+def _unknown_model(name: str, known: list[str]) -> UnknownNameError:
+    error = UnknownNameError("model", name, known)
+    provider = next((maker for start, maker in _MAKERS.items() if name.lower().startswith(start)), "PROVIDER")
+    advice = f"A provider goes before its model: {provider}/{name}; for another server: URL#{name}, or --base-url URL."
+    error.args = (f"{error} {advice}",)
+    return error
+
+
+def _unknown_provider(name: str, prefix: str) -> UnknownNameError:
+    known = [*PROVIDERS, _LLAMACPP]
+    error = UnknownNameError("model provider", prefix, known)
+    # Many models are called ORGANISATION/MODEL, so a prefix that is merely somewhat like a provider isn't one mistyped.
+    close = get_close_matches(prefix.lower(), known, n=1, cutoff=0.75)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    error.args = (
+        f"Unknown model provider {prefix!r}.{hint} Known: {', '.join(sorted(known))}. If {prefix!r} belongs to the "
+        f"model's name, say where it answers: openrouter/{name}; for another server: URL#{name}, or --base-url URL.",
+    )
+    return error
 
 
 def _at_provider(name: str, provider: Provider, model: str, env: Mapping[str, str]) -> Endpoint:
@@ -115,7 +146,7 @@ def _at_url(name: str, url: str, model: str, env: Mapping[str, str]) -> Endpoint
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"The model's URL {url!r} can't be used; expected http://HOST:PORT/v1 or https://HOST/v1.")
     # A key meant for one company must not travel in the clear to just any machine.
-    private = parts.scheme == "https" or _is_loopback(host)
+    private = parts.scheme == "https" or is_loopback(host)
     variables = ("LMGAME_API_KEY", "OPENAI_API_KEY") if private else ("LMGAME_API_KEY",)
     return Endpoint(name=name, base_url=url.rstrip("/"), model=model, provider="url", api_key=_key(variables, env))
 
@@ -144,10 +175,3 @@ def _key(variables: Iterable[str], env: Mapping[str, str]) -> str | None:
                 raise UsageError(f"{variable} holds no usable key: one has printable ASCII characters only, no spaces.")
             return key
     return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -127,6 +127,25 @@ def test_a_wrong_name_answers_with_the_closest(wrong, right):
         resolve(wrong, env={}, also_known=["random", "scripted", "human"])
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("gpt-4o", "openai/gpt-4o"), ("Claude-9", "anthropic/Claude-9"), ("qwen3-4b", "PROVIDER/qwen3-4b")],
+)
+def test_a_bare_name_is_told_that_a_provider_goes_before_it(name, wanted):
+    with pytest.raises(UnknownNameError) as caught:
+        resolve(name, env={}, also_known=["random"])
+    for said in (f"{wanted};", f"URL#{name}", "--base-url", "smollm2", "random"):
+        assert said in str(caught.value)
+
+
+def test_an_organisation_is_no_mistyped_provider():
+    with pytest.raises(UnknownNameError) as caught:
+        resolve("meta-llama/Llama-3", env={})
+    assert "Did you mean" not in str(caught.value)
+    for said in ("openrouter/meta-llama/Llama-3", "URL#meta-llama/Llama-3", "--base-url", "ollama,"):
+        assert said in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["", "  ", "openai/", "llamacpp/", "/", "#"])
 def test_names_with_nothing_in_them(name):
     with pytest.raises(UsageError):
