@@ -10,6 +10,7 @@ from lmgame.request import AGENTS, Request
 from lmgame.retry import retrying
 from lmgame.watch import Watcher
 from lmgame_agents import Agent, ChatAgent, Dialect, RandomAgent, Sampling, ScriptedAgent, preflight
+from lmgame_common import UsageError
 from lmgame_games import GameEnv, ObservationKind
 from lmgame_serving import Endpoint, Resolved, open_endpoint, resolve
 
@@ -35,11 +36,25 @@ def is_agent(request: Request) -> bool:
     return request.model in AGENTS and request.base_url is None
 
 
-def resolved(request: Request) -> Resolved | None:
+def resolved(request: Request, env: Mapping[str, str] | None = None) -> Resolved | None:
     """Where the model answers; None for a player of this machine. Raises UnknownNameError with the closest name."""
     if is_agent(request):
         return None
-    return resolve(request.model, base_url=request.base_url, also_known=AGENTS)
+    return resolve(request.model, base_url=request.base_url, env=env, also_known=AGENTS)
+
+
+def check_sight(request: Request, target: Resolved | None) -> None:
+    """Raise UsageError where frames must be shown to a model that is known to take none."""
+    if target is None or (isinstance(target, Endpoint) and target.vision is not False):
+        return
+    for preset in request.cards():
+        if preset.observation in ("image", "both"):
+            raise UsageError(
+                f"The preset {preset.preset!r} of {preset.game} shows frames, and {request.model} takes no images. "
+                "Choose another preset, or a model that sees."
+            )
+    if request.observation in ("image", "both"):
+        raise UsageError(f"{request.model} takes no images. Use --observation text.")
 
 
 def sampling_of(request: Request, endpoint: Endpoint) -> Sampling:
@@ -74,6 +89,10 @@ async def open_players(
         yield Players(agent, settle=_observing(request, "both"), about={})
         return
     if target is None:
+        if request.model == "human":
+            from lmgame_agents.human import open_display
+
+            open_display()  # complains now if there is none
         yield Players(_local(request), settle=lambda plan: plan, about={})
         return
     async with open_endpoint(target, concurrency=request.concurrency, progress=watcher.fetched) as endpoint:

@@ -100,11 +100,11 @@ class Request:
             raise UsageError(f"--clock is paused or realtime, not {self.clock!r}.")
         if self.observation not in (None, "text", "image", "both"):
             raise UsageError(f"--observation is text, image or both, not {self.observation!r}.")
-        for name in self.games:
-            unknown = sorted(set(self.options) - set(game(name).options))
-            if unknown:
-                known = ", ".join(game(name).options) or "none"
-                raise UsageError(f"{name} has no option {unknown[0]!r}; its options are: {known}.")
+        known = sorted({option for name in self.games for option in game(name).options})
+        for option in self.options:
+            if option not in known:
+                names, listing = " and ".join(self.games), ", ".join(known) or "none"
+                raise UsageError(f"{names} has no option {option!r}; known options: {listing}.")
         for preset in self.cards():
             if self.observation and preset.observation and self.observation != preset.observation:
                 raise UsageError(
@@ -116,6 +116,10 @@ class Request:
     def cards(self) -> tuple[Card, ...]:
         """The card of each game, in the order given."""
         return tuple(card(name, self.preset) for name in self.games)
+
+    def options_of(self, name: str) -> dict[str, Any]:
+        """Those of the options that are a game's own."""
+        return {option: value for option, value in self.options.items() if option in game(name).options}
 
     def decisions(self, preset: Card) -> int:
         """The decision limit of an episode under that card."""

@@ -13,7 +13,7 @@ from typing import Any
 from lmgame.budget import Budget
 from lmgame.episode import Episode, EpisodePlan, EpisodeState
 from lmgame.lines import usage_of
-from lmgame.players import AgentMaker, Players, is_agent, open_players, resolved
+from lmgame.players import AgentMaker, Players, check_sight, is_agent, open_players, resolved
 from lmgame.request import Request
 from lmgame.retry import GaveUpError, Stop
 from lmgame.watch import Silent, Watcher
@@ -78,7 +78,7 @@ def plans(request: Request) -> list[EpisodePlan]:
             seed=seed,
             max_decisions=request.decisions(preset),
             realtime=request.clock == "realtime",
-            options=dict(request.options),
+            options=request.options_of(preset.game),
             max_retries=request.max_retries,
         )
         for preset in request.cards()
@@ -93,7 +93,8 @@ def begin_record(request: Request, target: Resolved | None, rom: str | None = No
         "model": request.model,
         "base_url": target.base_url if isinstance(target, Endpoint) else None,
         "games": [
-            {"game": c.game, "preset": c.preset, "version": c.version, "options": dict(request.options)} for c in cards
+            {"game": c.game, "preset": c.preset, "version": c.version, "options": request.options_of(c.game)}
+            for c in cards
         ],
         "seeds": list(request.seeds),
         "sampling": {
@@ -179,6 +180,7 @@ async def play_request(
     watcher = watcher or Silent()
     rom = _try_games(request)
     target = None if agent else resolved(request)
+    check_sight(request, target)
     record = begin_record(request, target, rom)
     path = folder_of(request, record)
     record.command = command(path)

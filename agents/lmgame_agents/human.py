@@ -252,7 +252,7 @@ class _Window:
     MARGIN, FONT_SIZE, LINE = 8, 20, 20
 
     def __init__(self, card: Card, keys: Layout, frame: np.ndarray, scale: int | None) -> None:
-        self._pygame = pygame = _open_display()
+        self._pygame = pygame = open_display()
         height, width = frame.shape[:2]
         screen_width, screen_height = pygame.display.get_desktop_sizes()[0]
         # Some of the screen is the desktop's own, and some the help text's.
@@ -316,7 +316,7 @@ class _Window:
         self._pygame.display.quit()
 
 
-def _open_display() -> ModuleType:
+def open_display() -> ModuleType:
     """pygame with its display started. Raises UsageError where there is no screen to show a window on."""
     # Said on standard output at import, where only results belong.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

@@ -80,7 +80,7 @@ def _read(path: Path) -> tuple[EpisodeLog, bytes, int]:
     except FileNotFoundError:
         raise RecordError(f"There is no episode record {path}.") from None
     except IsADirectoryError:
-        raise RecordError(f"{path} is a folder; name one of the records in it, {path}/episodes/….jsonl.") from None
+        raise RecordError(f"{path} is a directory; name one of the records in it, {path}/episodes/….jsonl.") from None
     except OSError as error:
         raise RecordError(f"Can't read {path}: {error.strerror}.") from error
     log = EpisodeLog(path)
@@ -98,6 +98,8 @@ def _read(path: Path) -> tuple[EpisodeLog, bytes, int]:
             if number == len(lines):
                 break
             raise _damaged(path, number, str(error)) from error
+        if not isinstance(line.get("type"), str) and number == len(lines) > 1:
+            break
         if number == 1:
             if line.get("type") != "header":
                 raise RecordError(f"{path} is no episode record: its first line must be a header.")

@@ -1,6 +1,7 @@
 """`lmgame play --dry-run`: the exact first prompt, and what the run would need."""
 
 import json
+import os
 from typing import Any
 
 from rich.console import Console
@@ -15,12 +16,14 @@ from lmgame.untrusted import printable
 from lmgame_agents import system_prompt
 from lmgame_agents.prompt import turn_content
 from lmgame_games import Card
-from lmgame_serving import EmbeddedModel, Endpoint, Resolved
+from lmgame_serving import PROVIDERS, EmbeddedModel, Endpoint, Resolved
 
 
 def dry_run(request: Request, as_json: bool) -> None:
     """Print what would be asked first, and how much it may come to. No model is asked, nothing is written."""
-    target = resolved(request)
+    # Nobody is asked, so no key is needed.
+    variables = [name for provider in PROVIDERS.values() for name in provider.key_variables]
+    target = resolved(request, env={**dict.fromkeys(variables, "unset"), **os.environ})
     record = begin_record(request, target)
     default = isinstance(target, EmbeddedModel) or (isinstance(target, Endpoint) and target.structured_outputs)
     structured = default if request.structured is None else request.structured
@@ -28,6 +31,7 @@ def dry_run(request: Request, as_json: bool) -> None:
     needs = {
         "folder": str(folder_of(request, record)),
         "endpoint": _where(target),
+        "key": _key(target),
         "episodes": len(request.seeds) * len(request.games),
         "decisions_at_most": sum(request.decisions(c) for c in request.cards()) * len(request.seeds),
     }
@@ -54,9 +58,20 @@ def _where(target: Resolved | None) -> str:
     return target.base_url if isinstance(target, Endpoint) else "an engine started on this machine"
 
 
+def _key(target: Resolved | None) -> str:
+    provider = PROVIDERS.get(target.provider) if target else None
+    if provider is None or not provider.key_variables:
+        return "none"
+    held = any(os.environ.get(name) for name in provider.key_variables)
+    return f"{' or '.join(provider.key_variables)} ({'set' if held else 'not set'})"
+
+
 def _prompt(request: Request, preset: Card, structured: bool, seeing: bool) -> list[dict[str, Any]]:
     plan = EpisodePlan(
-        card=preset, seed=request.seeds[0], max_decisions=request.decisions(preset), options=dict(request.options)
+        card=preset,
+        seed=request.seeds[0],
+        max_decisions=request.decisions(preset),
+        options=request.options_of(preset.game),
     )
     kind = request.observation or preset.observation or ("both" if seeing else "text")
     env = plan.make()

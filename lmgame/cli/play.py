@@ -107,14 +107,22 @@ def play(
         typer.Option(help="The run's folder (default runs/<id>).", rich_help_panel=OUTPUT, show_default=False),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--json", envvar="LMGAME_PLAY_JSON", help="One JSON document on standard output.", rich_help_panel=OUTPUT
+        ),
     ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, in a new folder.", rich_help_panel=OUTPUT)
     ] = False,
     dry: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print the first prompt and what the run needs.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--dry-run",
+            envvar="LMGAME_PLAY_DRY_RUN",
+            help="Print the first prompt and what the run needs.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
 ) -> None:
     """Let a model play. Asked for again, a run is completed where it was cut off."""

@@ -73,6 +73,9 @@ def test_the_table_the_folder_and_the_replay(lmgame: Run, tmp_path: Path):
         (("play", "-m", "random", "-g", "mario", "--rom", "nowhere.nes"), "nowhere.nes"),
         (("play", "-m", "random", "--stage", "1-1"), "no option 'stage'"),
         (("play", "-m", "random", "--option", "stage"), "NAME=VALUE"),
+        (("play", "-m", "smollm2", "-g", "mario", "--preset", "lmgame-bench-2025"), "takes no images"),
+        (("play", "-m", "smollm2", "--observation", "image"), "Use --observation text"),
+        (("play", "-m", "human"), "display"),
         (("play", "-m", "random", "--price", "1"), "--price"),
         (("play", "-m", "random", "--clock", "sundial"), "--clock"),
         (("play", "-m", "openai/gpt-5"), "OPENAI_API_KEY"),
@@ -85,13 +88,14 @@ def test_the_table_the_folder_and_the_replay(lmgame: Run, tmp_path: Path):
 def test_wrong_usage_gets_one_clear_message(
     lmgame: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], complaint: str
 ):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for name in ("OPENAI_API_KEY", "DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
     done = lmgame(*arguments)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert complaint in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-    assert not list(tmp_path.iterdir()), "nothing may be left behind"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "nothing may be left behind"
 
 
 def test_out_must_be_usable(lmgame: Run, tmp_path: Path):
@@ -161,6 +165,26 @@ async def test_dry_run_prints_the_prompt_and_asks_nobody(command: Command, tmp_p
         assert server.count == 0
     assert "hard_drop" in out and "PNG data URI" in out and "decisions at most: 2000" in out
     assert not list(tmp_path.iterdir())
+
+
+def test_dry_run_needs_no_key_and_shows_what_will_be_sent(lmgame: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    remote = lmgame("play", "-m", "openai/gpt-5-mini", "-g", "mario", "--dry-run")
+    assert remote.returncode == 0 and "OPENAI_API_KEY (not set)" in remote.stdout
+    local = lmgame("play", "-m", "smollm2", "-g", "mario", "--dry-run", "--json")
+    messages = json.loads(local.stdout)["prompts"]["mario/standard"]
+    assert (
+        isinstance(messages[1]["content"], str) and "picture" not in messages[0]["content"].split("Each turn")[1][:60]
+    )
+
+
+def test_options_go_to_the_game_they_belong_to(lmgame: Run):
+    done = lmgame(
+        *("play", "-m", "random", "-g", "tetris", "-g", "mario", "--stage", "1-2"), "--max-decisions", "1", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    games = json.loads(done.stdout)["run"]["request"]["games"]
+    assert [game["options"] for game in games] == [{}, {"stage": "1-2"}]
 
 
 async def test_show_pages_through_and_obeys_nothing(command: Command, lmgame: Run, tmp_path: Path):

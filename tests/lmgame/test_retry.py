@@ -34,10 +34,14 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def test_asks_again_until_there_is_an_answer(pauses: list[float]):
-    told: list[InfrastructureError] = []
+    told: list[tuple[str, bool]] = []
+
+    def note(fault: InfrastructureError, pause: float | None) -> None:
+        told.append((fault.kind, pause is not None))
+
     agent = Flaky(InfrastructureError("reset", "gone"), InfrastructureError("http_500", "oops", retry_after=7))
-    assert await retrying(lambda: agent.act(SEEN), max_retries=2, on_fault=told.append) is ANSWER
-    assert [fault.kind for fault in told] == ["reset", "http_500"]
+    assert await retrying(lambda: agent.act(SEEN), max_retries=2, on_fault=note) is ANSWER
+    assert told == [("reset", True), ("http_500", True)]
     assert 0 < pauses[0] <= 1
     assert 7 <= pauses[1] < 8
 
@@ -45,14 +49,14 @@ async def test_asks_again_until_there_is_an_answer(pauses: list[float]):
 async def test_gives_up_when_the_retries_are_used_up(pauses: list[float]):
     agent = Flaky(*[InfrastructureError("reset", "gone")] * 3)
     with pytest.raises(GaveUpError, match="asked 3 times") as error:
-        await retrying(lambda: agent.act(SEEN), max_retries=2, on_fault=lambda fault: None)
+        await retrying(lambda: agent.act(SEEN), max_retries=2, on_fault=lambda fault, pause: None)
     assert error.value.kind == "reset"
 
 
 async def test_a_fatal_fault_is_not_asked_again(pauses: list[float]):
     agent = Flaky(InfrastructureError("unauthorized", "wrong key", fatal=True))
     with pytest.raises(InfrastructureError, match="wrong key"):
-        await retrying(lambda: agent.act(SEEN), max_retries=5, on_fault=lambda fault: None)
+        await retrying(lambda: agent.act(SEEN), max_retries=5, on_fault=lambda fault, pause: None)
     assert pauses == []
 
 
