@@ -14,8 +14,7 @@ from lmgame.cli.export import export
 from lmgame.cli.play import play
 from lmgame.cli.replay import replay
 from lmgame.cli.show import show
-from lmgame.untrusted import printable
-from lmgame_common import LmgameError
+from lmgame_common import LmgameError, printable
 
 app = typer.Typer(
     name="lmgame",

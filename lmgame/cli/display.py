@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lmgame.episode import EpisodeState
-from lmgame.untrusted import printable
+from lmgame_common import printable
 from lmgame_games import frame_of
 
 SCREEN_ROWS = 22

@@ -12,9 +12,9 @@ from lmgame.episode import EpisodePlan, observe
 from lmgame.players import is_agent, resolved
 from lmgame.request import Request
 from lmgame.run import begin_record, folder_of
-from lmgame.untrusted import printable
 from lmgame_agents import system_prompt
 from lmgame_agents.prompt import turn_content
+from lmgame_common import printable
 from lmgame_games import Card
 from lmgame_serving import PROVIDERS, EmbeddedModel, Endpoint, Resolved
 

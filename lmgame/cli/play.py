@@ -17,8 +17,7 @@ from lmgame.cli.replay import replay_path
 from lmgame.film import film
 from lmgame.request import Request, first_seeds, seed_list
 from lmgame.run import RunResult, play_request
-from lmgame.untrusted import printable
-from lmgame_common import InterruptedRunError, LmgameError, UsageError
+from lmgame_common import InterruptedRunError, LmgameError, UsageError, printable
 from lmgame_leaderboards import markdown_table
 
 MODEL = "What plays: smollm2, openai/…, URL#model, random, scripted, human, …; `lmgame models` lists them."

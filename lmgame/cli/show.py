@@ -10,9 +10,8 @@ from rich.text import Text
 
 from lmgame.episode import observe
 from lmgame.replay import card_of, walk
-from lmgame.untrusted import printable
 from lmgame_agents import system_prompt, turn
-from lmgame_common import UsageError
+from lmgame_common import UsageError, printable
 from lmgame_leaderboards import read_episode
 
 
