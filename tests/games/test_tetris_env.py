@@ -14,8 +14,11 @@ import lmgame_games
 from lmgame_common import GameError, UnknownNameError, UsageError
 from lmgame_games import Move
 from lmgame_games.tetris.cards import card
+from lmgame_games.tetris.engine import Engine
 from lmgame_games.tetris.env import TetrisEnv
 from lmgame_games.tetris.picture import Picture
+from lmgame_games.tetris.pieces import FLOOR, ROW
+from lmgame_games.tetris.render import BOARD_X, BOARD_Y, CELL
 
 PRESETS = ["standard", "lmgame-bench-2025"]
 each_preset = pytest.mark.parametrize("preset", PRESETS)
@@ -128,7 +131,7 @@ def test_observation_picture_text_and_info_tell_the_same(preset: str, seed: int,
     assert total == env.score == info["score"]
     picture = env.picture()
     board = observation["board"].copy()
-    assert np.array_equal(np.where(board > 7, 0, board).ravel(), np.frombuffer(picture.cells, np.uint8))
+    assert np.array_equal(np.where(board > 7, 0, board).ravel(), np.frombuffer(picture.cells, np.uint8)[20:])
     shown = {(row, column) for row, column in picture.active if row >= 0}
     assert {(int(row), int(column)) for row, column in np.argwhere(board > 7)} == shown
     assert set(board[board > 7]) <= {picture.active_kind + 7}
@@ -139,7 +142,7 @@ def test_observation_picture_text_and_info_tell_the_same(preset: str, seed: int,
     _text_shows(env.text(), picture)
     for ghost, active in zip(picture.ghost, picture.active, strict=bool(picture.ghost)):
         assert ghost[0] >= active[0]
-        assert not picture.cells[ghost[0] * 10 + ghost[1]] if ghost[0] >= 0 else True
+        assert not picture.cells[(ghost[0] + 2) * 10 + ghost[1]] if ghost[0] >= -2 else True
 
 
 def _text_shows(text: str, picture: Picture) -> None:
@@ -147,12 +150,12 @@ def _text_shows(text: str, picture: Picture) -> None:
     for line in text.splitlines()[text.splitlines().index("   0123456789") + 1 :]:
         board[int(line[:2])] = line[3:]
     assert set(range(20)) <= set(board)
-    for row in range(20):
+    for row in range(-2, 20):
         for column in range(10):
-            cell = board[row][column]
+            cell = board.get(row, "." * 10)[column]
             if (row, column) in picture.active:
                 assert cell == "@"
-            elif picture.cells[row * 10 + column]:
+            elif picture.cells[(row + 2) * 10 + column]:
                 assert cell == "#"
             elif (row, column) in picture.ghost:
                 assert cell == "+"
@@ -160,6 +163,37 @@ def _text_shows(text: str, picture: Picture) -> None:
                 assert cell == "."
     for row, column in picture.active:
         assert board[row][column] == "@", "also above the board"
+
+
+def lock(engine: Engine, column: int, row: int, kind: int = 7) -> None:
+    """Make a cell of the board locked; `row` counts from the top as in the views, negative above the board."""
+    height = 19 - row
+    engine.board |= 1 << (ROW * (height + FLOOR) + column)
+    engine.cells[(engine.ROWS - 1 - height) * 10 + column] = kind
+
+
+def test_locked_cells_above_the_board_are_in_the_frame_and_the_text() -> None:
+    env = TetrisEnv(render_mode="rgb_array")
+    env.reset(seed=1)
+    before = env.render()
+    assert before is not None
+    for row in (-1, -2):
+        lock(env.engine, 0, row)
+        after = env.render()
+        assert after is not None
+        y = BOARD_Y + row * CELL
+        assert (after != before)[y : y + CELL, BOARD_X : BOARD_X + CELL].any()
+        _text_shows(env.text(), env.picture())
+        assert env.text().splitlines()[5].startswith(f"{row} #")
+        before = after
+
+
+@each_preset
+def test_the_picture_has_the_same_rows_in_every_preset(preset: str) -> None:
+    env = TetrisEnv(preset)
+    env.reset(seed=1)
+    lock(env.engine, 3, 0, 5)
+    assert env.picture().cells == bytes(23) + b"\5" + bytes(196)
 
 
 def test_observations_are_the_takers_own() -> None:

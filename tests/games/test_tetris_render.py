@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmgame_games.tetris.picture import HEIGHT, WIDTH, Picture
+from lmgame_games.tetris.picture import HEIGHT, HIDDEN_ROWS_SHOWN, WIDTH, Picture
 from lmgame_games.tetris.render import BOARD_X, BOARD_Y, CELL, FRAME_HEIGHT, FRAME_WIDTH, Renderer
 
 PICTURE = Picture(
-    cells=bytes(WIDTH * (HEIGHT - 1)) + bytes([1, 2, 3, 4, 5, 6, 7, 0, 0, 0]),
+    cells=bytes(WIDTH * (HIDDEN_ROWS_SHOWN + HEIGHT - 1)) + bytes([1, 2, 3, 4, 5, 6, 7, 0, 0, 0]),
     active=((3, 4), (4, 3), (4, 4), (4, 5)),
     active_kind=3,
     rotation=0,
@@ -43,7 +43,7 @@ four_cells = st.lists(st.tuples(st.integers(-4, HEIGHT - 1), st.integers(0, WIDT
 some_cells = st.one_of(st.just(()), four_cells.map(tuple))
 pictures = st.builds(
     Picture,
-    cells=st.binary(min_size=200, max_size=200).map(lambda raw: bytes(byte % 8 for byte in raw)),
+    cells=st.binary(min_size=220, max_size=220).map(lambda raw: bytes(byte % 8 for byte in raw)),
     active=some_cells,
     active_kind=st.integers(1, 7),
     rotation=st.integers(0, 3),
@@ -85,7 +85,7 @@ def test_the_frame_is_the_same_to_the_bit_everywhere() -> None:
 
 def test_active_locked_ghost_and_empty_cells_of_one_kind_differ() -> None:
     cells = bytearray(PICTURE.cells)
-    cells[10 * WIDTH] = 3
+    cells[(HIDDEN_ROWS_SHOWN + 10) * WIDTH] = 3
     frame = Renderer().draw(replace(PICTURE, cells=bytes(cells)))
     looks = {cell_of(frame, row, column).tobytes() for row, column in [(4, 4), (10, 0), (18, 4), (11, 0)]}
     assert len(looks) == 4
@@ -113,6 +113,23 @@ def test_each_kind_has_the_colour_of_the_guideline() -> None:
 def test_a_piece_out_of_the_top_is_seen_above_the_board() -> None:
     frame = Renderer().draw(replace(PICTURE, active=((-1, 4), (0, 3), (0, 4), (0, 5))))
     np.testing.assert_array_equal(cell_of(frame, -1, 4), cell_of(frame, 0, 4))
+
+
+def test_locked_cells_out_of_the_top_are_seen_above_the_board() -> None:
+    cells = bytearray(PICTURE.cells)
+    cells[0] = cells[WIDTH + 9] = cells[2 * WIDTH] = cells[2 * WIDTH + 9] = 6  # in rows -2, -1, 0 and 0
+    frame, before = Renderer().draw(replace(PICTURE, cells=bytes(cells))), Renderer().draw(PICTURE)
+    for place in [(-2, 0), (-1, 9), (0, 9)]:
+        np.testing.assert_array_equal(cell_of(frame, *place), cell_of(frame, 0, 0))
+        cell_of(before, *place)[:] = cell_of(frame, *place)
+    cell_of(before, 0, 0)[:] = cell_of(frame, 0, 0)
+    np.testing.assert_array_equal(frame, before, "nothing else has changed, the empty cells above the board neither")
+
+
+def test_game_over_is_readable_whatever_stood_above_the_board() -> None:
+    over = replace(PICTURE, active=(), ghost=(), game_over=True)
+    full = replace(over, cells=bytes([6]) * (HIDDEN_ROWS_SHOWN * WIDTH) + over.cells[HIDDEN_ROWS_SHOWN * WIDTH :])
+    np.testing.assert_array_equal(Renderer().draw(full), Renderer().draw(over))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from lmgame_games.tetris.cards import card
 from lmgame_games.tetris.engine import Engine
 from lmgame_games.tetris.guideline import GuidelineEngine
 from lmgame_games.tetris.lmgame_bench import BenchEngine
-from lmgame_games.tetris.picture import HEIGHT, WIDTH, Picture
+from lmgame_games.tetris.picture import HEIGHT, HIDDEN_ROWS_SHOWN, WIDTH, Picture
 from lmgame_games.tetris.pieces import CELLS, corner
 
 type Observation = dict[str, np.ndarray]
@@ -21,6 +21,7 @@ type Observation = dict[str, np.ndarray]
 _ENGINES: dict[str, type[Engine]] = {"standard": GuidelineEngine, "lmgame-bench-2025": BenchEngine}
 _SHOWN = {"standard": 5, "lmgame-bench-2025": 4}
 _CELLS = HEIGHT * WIDTH
+_PICTURED = (HEIGHT + HIDDEN_ROWS_SHOWN) * WIDTH
 _BOARD = (HEIGHT, WIDTH)
 _UINT8 = np.dtype(np.uint8)
 
@@ -159,7 +160,7 @@ class TetrisEnv(GameEnv[Any, Any]):
             if self._guideline and (down := engine.drop_rows()):
                 ghost = tuple([(row + down, column) for row, column in active])
         return Picture(
-            bytes(engine.cells[-_CELLS:]),
+            bytes(engine.cells[-_PICTURED:]).rjust(_PICTURED, b"\0"),
             active,
             kind,
             engine.rotation,

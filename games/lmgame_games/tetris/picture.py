@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 10, 20
 """Visible columns and rows of the board."""
+HIDDEN_ROWS_SHOWN = 2
+"""Rows above the visible board that a frame shows where something is in them."""
 
 
 @dataclass(slots=True)
@@ -14,7 +16,9 @@ class Picture:
     """One moment of a game. Cells are (row, column), row 0 the highest visible one; rows above it are negative."""
 
     cells: bytes
-    """Locked cells, 200 bytes, row by row from the top; the active piece is not among them."""
+    """Kinds of the locked cells, 220 bytes: `HIDDEN_ROWS_SHOWN` rows above the board and its 20, row by row from the
+    top, so that row r begins at 10 * (r + 2). Rows that a preset doesn't have are empty. The piece in play is not among
+    them."""
     active: tuple[tuple[int, int], ...]
     """The four cells of the piece in play, hidden ones (row < 0) included; empty once the game is over."""
     active_kind: int

@@ -6,9 +6,9 @@ a multiple of 32 and both sides are multiples of 32, so that neither 16- nor 32-
 padded. Both sides stay within 384, the size up to which some providers charge one flat image.
 
 Everything a player needs is on it: row numbers (0 is the highest visible row) and column numbers, the piece in play
-(white border, also where it stands out of the board's top), its landing place (outline), locked cells (dark border),
-hold (grey while it is spent), the next pieces, score, lines, level, locked pieces and how far the piece
-has turned, in degrees clockwise.
+(white border), its landing place (outline), locked cells (dark border), all these also where they stand out of the
+board's top; hold (grey while it is spent), the next pieces, score, lines, level, locked pieces and how far the piece
+has turned, in degrees clockwise. Once the game is over, GAME OVER takes the place of what stands out.
 """
 
 from collections.abc import Iterable
@@ -17,14 +17,12 @@ from functools import cache
 import numpy as np
 from PIL import ImageFont
 
-from lmgame_games.tetris.picture import HEIGHT, WIDTH, Picture
+from lmgame_games.tetris.picture import HEIGHT, HIDDEN_ROWS_SHOWN, WIDTH, Picture
 
 FRAME_WIDTH, FRAME_HEIGHT = 288, 384
 CELL = 16
 """Side of a board cell in pixels."""
-HIDDEN_ROWS = 2
-"""Rows above the visible board in which the piece in play is shown while it stands out of the top."""
-BOARD_X, BOARD_Y = 32, HIDDEN_ROWS * CELL
+BOARD_X, BOARD_Y = 32, HIDDEN_ROWS_SHOWN * CELL
 """Pixel of the board's top left corner (of row 0, column 0)."""
 
 _SMALL = 12
@@ -54,6 +52,8 @@ PIECES: tuple[Colour, ...] = (
 
 # Codes of a cell: which sprite lies there. A kind of piece plus one of these, or 0 for empty.
 _ACTIVE, _GHOST, _OUTSIDE = 7, 14, 22
+_ABOVE = HIDDEN_ROWS_SHOWN * WIDTH
+_NOTHING_ABOVE = bytes([_OUTSIDE]) * _ABOVE
 
 # The shape in which a kind is shown in the hold box and the queue: its (row, column) cells as it spawns.
 _SHAPES: tuple[tuple[tuple[int, int], ...], ...] = (
@@ -154,8 +154,8 @@ def _blank(has_hold: bool) -> np.ndarray:
 
 @cache
 def _banner(game_over: bool) -> np.ndarray:
-    """What the rows above the board show while no piece stands there, uint8 (32, 160, 3)."""
-    banner = np.empty((HIDDEN_ROWS * CELL, WIDTH * CELL, 3), np.uint8)
+    """What lies behind the rows above the board, uint8 (32, 160, 3)."""
+    banner = np.empty((HIDDEN_ROWS_SHOWN * CELL, WIDTH * CELL, 3), np.uint8)
     banner[:] = BACKGROUND
     if game_over:
         _write(banner, "GAME OVER", 18, 5, ALERT, 2)
@@ -199,7 +199,7 @@ class Renderer:
         if picture.game_over is not self._game_over:
             self._game_over = picture.game_over
             self._banner[...] = _banner(picture.game_over)
-            self._codes[: HIDDEN_ROWS * WIDTH] = bytes([_OUTSIDE]) * (HIDDEN_ROWS * WIDTH)
+            self._codes[:_ABOVE] = _NOTHING_ABOVE
         self._draw_cells(picture)
         if picture.queue != self._queue:
             self._draw_queue(picture.queue)
@@ -217,13 +217,12 @@ class Renderer:
         """Begin a new canvas, and remember what lies where on it."""
         self._has_hold = has_hold
         self._canvas = canvas = _blank(has_hold).copy()
-        rows, columns = range(-HIDDEN_ROWS, HEIGHT), range(WIDTH)
+        rows, columns = range(-HIDDEN_ROWS_SHOWN, HEIGHT), range(WIDTH)
         places = [(BOARD_Y + row * CELL, BOARD_X + column * CELL) for row in rows for column in columns]
         self._places = [canvas[y : y + CELL, x : x + CELL] for y, x in places]
         self._sprites = _cell_sprites()
         self._banner = canvas[:BOARD_Y, BOARD_X : BOARD_X + WIDTH * CELL]
-        self._above = bytes([_OUTSIDE]) * (HIDDEN_ROWS * WIDTH)
-        self._codes = bytearray(self._above + bytes(WIDTH * HEIGHT))
+        self._codes = bytearray(_NOTHING_ABOVE + bytes(WIDTH * HEIGHT))
         self._game_over = False
         self._hold = (0, False)
         self._hold_box = canvas[18 : 18 + 2 * _SMALL, _PANEL_X : _PANEL_X + 4 * _SMALL]
@@ -237,8 +236,11 @@ class Renderer:
         self._angle = _Number(canvas, _PANEL_X + 50, 318, 3)
 
     def _draw_cells(self, picture: Picture) -> None:
-        codes = bytearray(self._above + picture.cells)
-        if not picture.game_over:
+        codes = bytearray(picture.cells)
+        if picture.game_over:
+            codes[:_ABOVE] = _NOTHING_ABOVE  # the banner is there
+        else:
+            codes[:_ABOVE] = codes[:_ABOVE].replace(b"\0", _NOTHING_ABOVE[:1])
             _put(codes, picture.ghost, _GHOST + picture.active_kind)
             _put(codes, picture.active, _ACTIVE + picture.active_kind)
         if codes == self._codes:
@@ -259,5 +261,5 @@ class Renderer:
 def _put(codes: bytearray, cells: Iterable[tuple[int, int]], code: int) -> None:
     """Lay `code` on cells, those above what the canvas shows left out."""
     for row, column in cells:
-        if row >= -HIDDEN_ROWS:
-            codes[(row + HIDDEN_ROWS) * WIDTH + column] = code
+        if row >= -HIDDEN_ROWS_SHOWN:
+            codes[(row + HIDDEN_ROWS_SHOWN) * WIDTH + column] = code
