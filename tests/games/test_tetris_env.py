@@ -196,6 +196,22 @@ def test_the_picture_has_the_same_rows_in_every_preset(preset: str) -> None:
     assert env.picture().cells == bytes(23) + b"\5" + bytes(196)
 
 
+def test_a_piece_above_an_empty_hidden_row_is_in_the_text() -> None:
+    """On a stack to the top in columns 4, 6 and 7, an I turned twice is kicked up to row -2, with row -1 empty."""
+    env = TetrisEnv()
+    for seed in range(100):
+        env.reset(seed=seed)
+        if env.picture().queue[0] == 1:
+            break
+    for row in range(20):
+        for column in (4, 6, 7):
+            lock(env.engine, column, row)
+    play(env, "hold", "rotate_cw", "rotate_cw", "left", "left")
+    picture = env.picture()
+    assert picture.active == ((-2, 0), (-2, 1), (-2, 2), (-2, 3))
+    _text_shows(env.text(), picture)
+
+
 def test_observations_are_the_takers_own() -> None:
     env = TetrisEnv()
     first, _ = env.reset(seed=0)

@@ -15,8 +15,8 @@ def _range(values: list[int]) -> str:
 def text(engine: Engine, *, shown: int, guideline: bool) -> str:
     """The whole state a player sees: piece, next pieces, hold, numbers, board.
 
-    Rows are numbered from 0, the highest visible one, as in the frame; hidden rows (negative) appear only where
-    something is in them. `shown` is the number of next pieces; `guideline` adds hold, level and the ghost.
+    Rows are numbered from 0, the highest visible one, as in the frame; hidden rows (negative) appear up to the
+    highest that has something in it. `shown` is the number of next pieces; `guideline` adds hold, level and the ghost.
     """
     active = [] if engine.over else engine.piece_cells()
     columns, rows = [x for x, _ in active], [HEIGHT - 1 - y for _, y in active]
@@ -41,9 +41,9 @@ def text(engine: Engine, *, shown: int, guideline: bool) -> str:
             board[y - down][x] = GHOST
     for x, y in active:
         board[y][x] = ACTIVE
-    top = HEIGHT
-    while top < engine.ROWS and any(cell != EMPTY for cell in board[top]):
-        top += 1
+    top = engine.ROWS
+    while top > HEIGHT and board[top - 1].count(EMPTY) == WIDTH:
+        top -= 1
     lines.append("   " + "".join(map(str, range(WIDTH))))
     lines += [f"{HEIGHT - 1 - y:2} {''.join(board[y])}" for y in range(top - 1, -1, -1)]
     return "\n".join(lines)
