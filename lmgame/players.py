@@ -116,7 +116,6 @@ async def open_players(
                 max_retries=min(PREFLIGHT_RETRIES, request.max_retries),
                 on_fault=lambda fault, pause: watcher.note(str(fault)),
             )
-            sampling = replace(sampling, max_tokens=sampling.resolve(reasoning=found.reasoning))
 
             def make(plan: EpisodePlan, env: GameEnv[Any, Any]) -> Agent:
                 assert plan.observation is not None
@@ -128,6 +127,7 @@ async def open_players(
                     sampling=replace(sampling, seed=plan.seed),
                     history=request.history,
                     realtime=plan.realtime,
+                    reasoning=found.reasoning,
                 )
 
             settle = _observing(request, "both" if found.vision else "text")
