@@ -3,6 +3,7 @@
 import pytest
 
 from lmgame_games.tetris.bag import Bag
+from lmgame_games.tetris.cards import card
 from lmgame_games.tetris.guideline import LOCK_FRAMES, LOCK_RESETS, MOVES, GuidelineEngine
 from lmgame_games.tetris.pieces import LETTERS, ROW, SHAPES, I, O, T, corner, place
 from lmgame_games.tetris.scoring import Spin, award
@@ -163,6 +164,7 @@ def test_the_fifteenth_move_on_a_surface_locks() -> None:
     for number in range(14):
         assert not engine.play(LEFT if number % 2 else RIGHT)
     assert engine.play(RIGHT)
+    assert "restarts them; the 15th move or turn at rest locks it at once." in card("standard").rules
 
 
 def test_falling_further_than_before_gives_fifteen_more() -> None:
@@ -427,6 +429,25 @@ def test_combo() -> None:
         won, back_to_back, combo = award(lines, Spin.NONE, 2, back_to_back, combo)
         points.append(won)
     assert points == [200, 200 + 100, 600 + 200, 0, 200]
+
+
+def test_the_rules_a_player_reads_say_what_clears_bring() -> None:
+    """Four rows three times in a row, then once more after a piece that clears nothing."""
+    engine = game("I", *["#########."] * 16)
+    gains = []
+    for clears in (True, True, True, False, True):
+        before, engine.level = engine.score, 1
+        if clears:
+            put(engine, 7, 0, rotation=1, kind=I)
+            engine.play(HARD)
+            gains.append(engine.score - before)
+        else:
+            put(engine, 0, 10, kind=I)
+            engine.play(HARD)
+    half_more, rules = 800 * 3 // 2, card("standard").rules
+    assert gains == [800, half_more + 50 * 1, half_more + 50 * 2, half_more]
+    assert "half more for four rows or a T-spin clear if the last clear was such a one too;" in rules
+    assert "for any clear also 50 times the number of pieces in a row that cleared just before." in rules
 
 
 def test_two_tetrises_in_a_row() -> None:

@@ -17,12 +17,13 @@ list with it. If the piece locks earlier, the rest of the list is dropped; if it
 for the same piece. A move that is blocked does nothing.
 A move takes 4 frames of 1/60 s, and the piece falls a row every 60 frames at level 1, sooner at each level, every 4 \
 frames at level 10. The level rises every 10 rows cleared. A piece at rest locks after 30 frames; moving or turning it \
-restarts them, 15 times at most.
+restarts them; the 15th move or turn at rest locks it at once.
 A piece appears unturned in columns 3-5 (I 3-6, O 4-5). Turned once clockwise there, it takes columns 4-5 (I 5), once \
 counter-clockwise 3-4 (I 4), twice 3-5 (I 3-6). Turning follows SRS, with wall kicks.
 Points, times the level: 1, 2, 3, 4 rows at once 100, 300, 500, 800; T-spin 400, with 1, 2, 3 rows 800, 1200, 1600; \
-mini T-spin 100, with 1, 2 rows 200, 400; half more for four rows or a T-spin clear right after another such clear; 50 \
-for each further piece in a row that clears. Also 1 a row of soft_drop, 2 a row of hard_drop.
+mini T-spin 100, with 1, 2 rows 200, 400; half more for four rows or a T-spin clear if the last clear was such a one \
+too; for any clear also 50 times the number of pieces in a row that cleared just before. Whatever the level, 1 a row \
+of soft_drop, 2 a row of hard_drop.
 {_VIEW.format(ghost="+ where hard_drop would put the piece, ")}"""
 
 _BENCH = f"""\
@@ -76,7 +77,7 @@ def _standard() -> Card:
         ),
         idle=Move("no_op"),
         fps=60,
-        move_frames="4 frames; what is left of them when the piece locks is not charged to the next piece",
+        move_frames="4 frames a move; a piece that locks in the middle of one ends it",
         score="points by the Tetris guideline (perfect clears bring nothing extra)",
         illegal="a move that is not in the list of moves, or more than 32 moves",
         seed="the order of the pieces",
