@@ -56,6 +56,17 @@ def test_frames_are_rendered_on_request_only() -> None:
     assert blind.render() is None
 
 
+@pytest.mark.parametrize(("preset", "moves_a_second"), [("standard", 15), ("lmgame-bench-2025", 4)])
+def test_a_film_of_a_frame_a_step_plays_at_the_speed_of_the_game(preset: str, moves_a_second: int) -> None:
+    env = gymnasium.make("lmgame_games:lmgame/Tetris-v1", preset=preset)
+    assert env.metadata["render_fps"] == moves_a_second
+    assert env.render_mode is None
+    env.reset(seed=0)
+    frames = env.step(0)[4]["frames"]
+    assert card(preset).fps / frames == moves_a_second
+    assert card(preset).move_frames.startswith(f"{frames} frame")
+
+
 def test_unknown_names_are_refused_helpfully() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'standard'"):
         TetrisEnv("standart")

@@ -11,7 +11,7 @@ from lmgame_games.tetris import view
 from lmgame_games.tetris.bag import Bag
 from lmgame_games.tetris.cards import card
 from lmgame_games.tetris.engine import Engine
-from lmgame_games.tetris.guideline import GuidelineEngine
+from lmgame_games.tetris.guideline import FPS, MOVE_FRAMES, GuidelineEngine
 from lmgame_games.tetris.lmgame_bench import BenchEngine
 from lmgame_games.tetris.picture import HEIGHT, HIDDEN_ROWS_SHOWN, WIDTH, Picture
 from lmgame_games.tetris.pieces import CELLS, corner
@@ -20,6 +20,8 @@ type Observation = dict[str, np.ndarray]
 
 _ENGINES: dict[str, type[Engine]] = {"standard": GuidelineEngine, "lmgame-bench-2025": BenchEngine}
 _SHOWN = {"standard": 5, "lmgame-bench-2025": 4}
+_RENDER_FPS = {"standard": FPS // MOVE_FRAMES, "lmgame-bench-2025": 4}
+"""Moves a second: a film of one frame a step plays at the game's own speed."""
 _CELLS = HEIGHT * WIDTH
 _PICTURED = (HEIGHT + HIDDEN_ROWS_SHOWN) * WIDTH
 _BOARD = (HEIGHT, WIDTH)
@@ -44,13 +46,14 @@ class TetrisEnv(GameEnv[Any, Any]):
         UsageError: For an unknown render mode.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012 (Gymnasium's own contract)
+    metadata = {"render_modes": ["rgb_array"], "render_fps": FPS // MOVE_FRAMES}  # noqa: RUF012 (Gymnasium's own contract)
 
     def __init__(self, preset: str = "standard", render_mode: str | None = None) -> None:
         self.card = card(preset)
         if render_mode not in (None, "rgb_array"):
             raise UsageError(f"Unknown render mode {render_mode!r}; Tetris renders 'rgb_array' or nothing (None).")
         self.render_mode = render_mode
+        self.metadata = {**self.metadata, "render_fps": _RENDER_FPS[preset]}
         self._guideline = preset == "standard"
         self._shown = _SHOWN[preset]
         self._new_engine = _ENGINES[preset]
