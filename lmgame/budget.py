@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from lmgame_agents import Usage
+from lmgame_agents import Usage, Verdict
 from lmgame_common import UsageError
+
+UNCOUNTED = (Verdict.REFUSED, Verdict.TIMEOUT)
+"""Verdicts of answers that servers report no token counts for."""
 
 
 @dataclass(slots=True)
@@ -23,13 +26,12 @@ class Budget:
     tokens: int = 0
     cost: float = 0.0
 
-    def charge(self, usage: Usage, *, whole: bool = True) -> None:
+    def charge(self, usage: Usage, verdict: str = Verdict.OK) -> None:
         """Add one answer.
 
         Args:
             usage: What the server reported.
-            whole: Whether the answer came whole; servers report nothing for refused and timed-out ones, which then
-                count nothing.
+            verdict: The answer's; servers report nothing for refused and timed-out ones, which then count nothing.
 
         Raises:
             UsageError: If a whole answer came without the numbers that a limit is about.
@@ -40,7 +42,7 @@ class Budget:
         if cost is None and self.price is not None and prompt is not None:
             cost = (prompt * self.price[0] + (completion or 0) * self.price[1]) / 1e6
         self.cost += cost or 0.0
-        if not whole:
+        if verdict in UNCOUNTED:
             return
         if self.max_tokens is not None and prompt is None:
             raise UsageError("--max-tokens-total can't be kept: this server reports no token counts. Leave it out.")

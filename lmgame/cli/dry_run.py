@@ -9,9 +9,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from lmgame.episode import EpisodePlan, observe
+from lmgame.identity import begin_record, folder_of
 from lmgame.players import is_agent, resolved
 from lmgame.request import Request
-from lmgame.run import begin_record, folder_of
 from lmgame_agents import system_prompt
 from lmgame_agents.prompt import turn_content
 from lmgame_common import printable

@@ -23,7 +23,7 @@ def test_what_is_not_reported_can_not_be_limited():
         Budget(max_cost=1.0).charge(Usage(prompt_tokens=1, completion_tokens=1))
     with pytest.raises(UsageError, match="Leave --max-cost out"):
         Budget(max_cost=1.0, price=(1.0, 1.0)).charge(Usage())
-    Budget(max_tokens=10, max_cost=1.0).charge(Usage(), whole=False)
+    Budget(max_tokens=10, max_cost=1.0).charge(Usage(), "refused")
 
 
 async def test_a_refused_answer_does_not_end_a_limited_run(tmp_path):
