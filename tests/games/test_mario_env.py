@@ -1,5 +1,8 @@
 """Super Mario Bros as an environment: honest frames, scores, starts, endings, errors."""
 
+import copy
+import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -229,13 +232,58 @@ def test_a_bonus_room_is_a_new_turn_and_counts_nothing() -> None:
     assert env.score == score
 
 
-def test_waiting_counts_frames_even_while_nobody_is_asked() -> None:
+def dying() -> SuperMarioBrosEnv:
+    """A game of three lives in which Mario has run into the first enemy."""
     env = SuperMarioBrosEnv(stage="1-1", lives=3)
     env.reset(seed=0)
     while ram.playing(env.memory):
-        env.wait(1)
         env.console.advance(COMBINATIONS["right"])
     assert ram.phase(env.memory) is ram.Phase.DYING
+    return env
+
+
+@pytest.mark.parametrize("latency", [6, 60, 300])
+def test_at_most_one_late_answer_is_lost_with_a_life(latency: int) -> None:
+    env = dying()
+    lost = 0
+    while ram.in_scene(env.memory):  # an answer that comes with the first black frame
+        lost += env.wait(1)[4]["turn_over"]
+    for _ in range(30):
+        info = env.wait(latency)[4]
+        if not info["turn_over"]:
+            info = play(env, "right+b:30")[4]
+        if COMBINATIONS["right+b"] in info["buttons"]:
+            break
+        lost += 1
+    assert lost == 1
+    assert ram.lives(env.memory) == 2
+
+
+def test_a_move_on_the_black_screen_is_played_after_it() -> None:
+    env, whole = dying(), dying()
+    waited = 0
+    while ram.in_scene(env.memory):
+        waited += env.wait(1)[4]["frames"]
+    info = play(env, "right+b:30")[4]
+    assert not info["turn_over"]
+    idle = info["frames"] - 30
+    assert idle > 30
+    assert info["buttons"] == bytes(idle) + bytes([COMBINATIONS["right+b"]]) * 30
+    assert whole.wait(waited + idle)[4]["turn_over"]
+    play(whole, "right+b:30")
+    assert bytes(whole.memory) == bytes(env.memory)
+
+
+def test_a_move_for_a_dying_mario_is_not_played_by_the_next_one() -> None:
+    env = dying()
+    info = play(env, "right+b:30")[4]
+    assert info["turn_over"]
+    assert set(info["buttons"]) == {0}
+    assert ram.playing(env.memory)
+
+
+def test_waiting_counts_frames_even_while_nobody_is_asked() -> None:
+    env = dying()
     info = env.wait(400)[4]
     assert info["frames"] == 400
     assert info["turn_over"]
@@ -271,7 +319,7 @@ def test_environments_in_threads_do_not_meddle() -> None:
 
 
 def test_frames_are_fresh_rgb_copies() -> None:
-    env = SuperMarioBrosEnv(stage="1-1")
+    env = SuperMarioBrosEnv(render_mode="rgb_array", stage="1-1")
     observation, _ = env.reset(seed=0)
     frame = frame_of(env)
     kept = frame.copy()
@@ -284,11 +332,28 @@ def test_frames_are_fresh_rgb_copies() -> None:
     play(env, "right:60")
     assert (frame == kept).all()
     assert (frame_of(env) != kept).any()
-    assert SuperMarioBrosEnv(render_mode=None).render() is None
+
+
+def test_rendering_is_asked_for_and_needs_a_started_game() -> None:
+    assert SuperMarioBrosEnv().render_mode is None
+    assert SuperMarioBrosEnv().render() is None
+    for env in (SuperMarioBrosEnv(render_mode="rgb_array"), lmgame_games.make("mario")):
+        with pytest.raises(GameError, match="call reset"):
+            env.render()
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_game_cannot_be_copied(started: bool, duplicate: Callable[[Any], Any]) -> None:
+    env = SuperMarioBrosEnv(stage="1-1")
+    if started:
+        env.reset(seed=0)
+    with pytest.raises(GameError, match="replay the moves"):
+        duplicate(env)
 
 
 def test_who_films_sees_every_frame() -> None:
-    env = SuperMarioBrosEnv(stage="1-1")
+    env = SuperMarioBrosEnv(render_mode="rgb_array", stage="1-1")
     env.reset(seed=0)
     seen: list[np.ndarray] = []
     env.on_frame = lambda: seen.append(frame_of(env))

@@ -24,7 +24,8 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
 
     A move holds a button combination for 1 to 60 frames. Where a move ends while the game doesn't listen to the
     buttons (a death, a pipe, growing, the flagpole, the black screen before a stage), the same step goes on with no
-    button held until it listens again, so nobody is asked for a decision that can't matter. Every frame is emulated,
+    button held until it listens again, so nobody is asked for a decision that can't matter. A step that begins at such
+    a time, which only `wait` leads to, first waits for the game too, then plays its move. Every frame is emulated,
     none is skipped, and RAM is never written after the stage was chosen on the title screen: `NESEnv` fed
     `start.before`, `start.writes`, `start.after` and then each `info["buttons"]` has the same RAM after every frame.
 
@@ -32,7 +33,8 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
     `score` and `turn_over`: `stage` (such as `1-1`), `lives` (left, the present one included), `time` (the game's
     clock), `frames` (how many this step ran) and `buttons` (their controller bytes, as `bytes`).
 
-    The turn is over where the scene was replaced (a life lost, a pipe, a new stage); not where Mario only grew.
+    The turn is over where the scene goes (a life lost, a pipe, a new stage), once until the game listens again; not
+    where Mario only grew. What is decided after it went is meant for what comes, and is played there.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 60}  # noqa: RUF012 (Gymnasium's own contract)
@@ -40,7 +42,7 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
     def __init__(
         self,
         preset: str = "standard",
-        render_mode: str | None = "rgb_array",
+        render_mode: str | None = None,
         *,
         stage: str | None = None,
         lives: int | str | None = None,
@@ -50,7 +52,7 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
 
         Args:
             preset: Name of a preset, see `lmgame_games.mario.cards`.
-            render_mode: `rgb_array`, or None for an environment that won't be rendered.
+            render_mode: `rgb_array`, or None for an environment whose `render()` returns None.
             stage: Start stage, `1-1` to `8-4`; by default the preset's, or the seed's choice.
             lives: 1 or 3; by default the preset's. With 3 the game's own rules hold, extra lives included; with 1 the
                 episode ends with the first death.
@@ -78,6 +80,14 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         self._progress: Progress = Distance()
         self._lives_now = 3
         self._terminated = False
+        self._scene_gone = False
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Refuse to be copied or pickled, with a GameError: nes-py's emulator can't be."""
+        raise GameError(
+            "An environment of Super Mario Bros can't be copied or pickled, because its emulator can't: "
+            "make a new one, reset it with the same seed and replay the moves."
+        )
 
     @property
     def console(self) -> Console:
@@ -122,12 +132,15 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         self._progress = Distance() if self.card.options["score"] == "distance" else Scroll()
         self._progress.see(self.memory, True)
         self._lives_now = ram.lives(self.memory)
-        self._terminated = False
+        self._terminated = self._scene_gone = False
         held = self._hold(0, idle)[0]
         return self.console.frame(), self._info(held, turn_over=False)
 
     def step(self, action: np.ndarray) -> Result:
-        """Hold a button combination. Raises GameError before `reset`, after the end, and for no action at all."""
+        """Hold a button combination, once the game listens; not if the scene goes (`turn_over`) before it does.
+
+        Raises GameError before `reset`, after the end, and for no action at all.
+        """
         if self._terminated:
             raise GameError("The game is over: call reset() first.")
         if not self.action_space.contains(action):
@@ -136,12 +149,13 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
             )
         before = self.score
         frames = int(action[1]) + 1
-        held, over = self._hold(0, self._idle_before)
-        if not over:
-            more, over = self._hold(buttons.BYTES[int(action[0])], frames)
-            held += more
-        more, replaced = self._until_listening()
-        return self._result(held + more, before, over or replaced)
+        held, over = self._until_listening()
+        for button, count in ((0, self._idle_before), (buttons.BYTES[int(action[0])], frames)):
+            if not over:
+                more, over = self._hold(button, count)
+                held += more
+        more, gone = self._until_listening()
+        return self._result(held + more, before, over or gone)
 
     def wait(self, frames: int) -> Result:
         """Let exactly `frames` frames pass without input, fewer only where the game ends. No-op once finished."""
@@ -152,7 +166,10 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
         return self._result(held, before, over)
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
-        """The present picture, a fresh uint8 array of shape (240, 256, 3), RGB."""
+        """The present picture, a fresh uint8 array of shape (240, 256, 3), RGB; None without a render mode.
+
+        Raises GameError before the first `reset`.
+        """
         return None if self.render_mode is None else self.console.frame()
 
     def text(self) -> str:
@@ -192,7 +209,9 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
             see(memory, listening)
             if on_frame:
                 on_frame()
-            if not listening and self._replaced():
+            if listening:
+                self._scene_gone = False
+            elif self._scene_goes():
                 over = True
                 if self._terminated or not through:
                     return bytes((held,)) * frame, True
@@ -206,13 +225,14 @@ class SuperMarioBrosEnv(GameEnv[np.ndarray, np.ndarray]):
             fed += 1
         return bytes(fed), over
 
-    def _replaced(self) -> bool:
-        """Whether the scene is gone (life lost, area left); notices the end of the game."""
-        memory = self.memory
+    def _scene_goes(self) -> bool:
+        """Whether the scene went in this very frame (life lost, area left); notices the end of the game."""
+        memory, gone = self.memory, self._scene_gone
         lives = ram.lives(memory)
         lost, self._lives_now = lives < self._lives_now, lives
         self._terminated = (lost and (self._lives == 1 or lives == 0)) or ram.phase(memory) is ram.Phase.COMPLETED
-        return lost or self._terminated or not ram.in_scene(memory)
+        self._scene_gone = gone or lost or not ram.in_scene(memory)
+        return self._terminated or self._scene_gone != gone
 
     def _shown_lives(self) -> int:
         return int(not self._terminated) if self._lives == 1 else ram.lives(self.memory)
