@@ -168,6 +168,20 @@ def test_fire_bars_turn_clockwise_from_straight_up(turn: int, tip: tuple[int, in
     assert len(ram.fire_bar(made, ram.objects(thing(0x1F))[0])) == 12
 
 
+@pytest.mark.parametrize(("direction", "left"), [(2, 300), (1, 284)])
+def test_bowser_is_two_tiles_wide_and_high_from_his_front_backwards(direction: int, left: int) -> None:
+    made = thing(0x2D, slot=2)
+    made[0x0048] = direction
+    (found,) = ram.objects(made)
+    assert ram.bowser(made, found) == [(left + x, 184 + y) for y in (8, 24) for x in (8, 24)]
+
+
+@pytest.mark.parametrize(("control", "worlds"), [(0, ()), (1, ()), (4, (4, 3, 2)), (5, (5,)), (6, (8, 7, 6)), (7, ())])
+def test_warp_zones(control: int, worlds: tuple[int, ...]) -> None:
+    assert ram.warp_worlds(memory(x06D6=control)) == worlds
+    assert ram.warp_worlds(memory(x06D6=control, x0772=0)) == ()
+
+
 def test_tiles_that_hide_look_like_nothing() -> None:
     assert tile_of(0x5F) is tile_of(0x60) is Tile.EMPTY
     # Bricks and question blocks don't show what is in them.

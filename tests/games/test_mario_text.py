@@ -8,6 +8,8 @@ from lmgame_games import Move, frame_of
 pytest.importorskip("nes_py")
 
 from lmgame_games.mario import ram
+from lmgame_games.mario.buttons import COMBINATIONS
+from lmgame_games.mario.cards import card
 from lmgame_games.mario.env import SuperMarioBrosEnv
 from lmgame_games.mario.text import view, visible_things
 
@@ -39,7 +41,7 @@ SKY = (104, 136, 252)
 
 
 def played(stage: str, *moves: str) -> SuperMarioBrosEnv:
-    env = SuperMarioBrosEnv(stage=stage)
+    env = SuperMarioBrosEnv(render_mode="rgb_array", stage=stage)
     env.reset(seed=0)
     for move in moves:
         env.step(env.action(Move.parse(move)))
@@ -105,6 +107,44 @@ def test_big_mario_takes_two_cells_and_a_platform_its_width() -> None:
     rows = view(memory, 0, 1).splitlines()[3:16]
     assert [row[9] for row in rows[8:11]] == [".", "M", "M"]
     assert rows[4][3:] == ". . . . . . = = = . . . . . . ."
+
+
+def test_bowser_takes_four_cells() -> None:
+    memory = bytearray(played("1-1").memory)
+    place(memory, 0x2D, 98, 125)
+    memory[0x049A], memory[0x0046] = 10, 2
+    lines = view(memory, 0, 1).splitlines()
+    assert [line[3:] for line in lines[9:11]] == [". . . . . . E E . . . . . . . ."] * 2
+    assert lines[-1] == "bowser: column 6, row 6, +58 px, to column 7, row 7"
+    assert view(memory, 0, 1).count(" E") == 4
+
+
+def test_things_at_the_edge_may_lie_outside_of_the_grid() -> None:
+    memory = bytearray(played("1-1").memory)
+    place(memory, 0x06, 250, 184)
+    memory[0x049A] = 9
+    assert view(memory, 0, 1).splitlines()[-1].startswith("goomba: column 16, row 10, ")
+    assert "beyond the grid lie outside of the picture" in card("standard").rules
+
+
+def glide(env: SuperMarioBrosEnv, x: int) -> None:
+    """Run above the picture to level x, on borrowed height."""
+    memory, advance = env.console.ram, env.console.advance
+    while ram.mario_x(env.memory) < x:
+        memory[0x00B5], memory[0x00CE], memory[0x009F], memory[0x001D] = 0, 200, 0, 0
+        advance(COMBINATIONS["right+b"])
+
+
+@pytest.mark.parametrize(
+    ("stage", "x", "line"),
+    [("1-2", 2932, "Warp pipes lead to worlds 4, 3, 2"), ("4-2", 3445, "Warp pipe leads to world 5")],
+)
+def test_a_warp_zone_says_where_its_pipes_lead(stage: str, x: int, line: str) -> None:
+    env = played(stage)
+    glide(env, x - 10)  # its pipes are on the screen, its words not yet
+    assert "Warp" not in env.text()
+    glide(env, x)
+    assert line in env.text().splitlines()
 
 
 def test_the_text_says_when_mario_is_not_under_control() -> None:

@@ -51,7 +51,8 @@ The text view shows the picture as 16 columns of 13 rows of tiles, column 0 at i
 digits) and row 0 at its top: M Mario, E enemy or other danger, # ground or stone, B brick, ? question block, U used \
 block, P pipe, C cannon, S spring, = moving platform, o coin, * power-up or helper, F flagpole, V vine, A axe, \
 . nothing, which at the bottom is a pit or lava. Below are the things that move, with their distance to the right of \
-Mario in pixels. Speeds are in pixels a frame, to the right and down. x is Mario's in the picture, in pixels."""
+Mario in pixels; columns and rows beyond the grid lie outside of the picture. Speeds are in pixels a frame, to the \
+right and down. x is Mario's in the picture, in pixels."""
 
 _CHAIN = "The moves of one answer follow each other without a gap; a button that two of them share stays held. "
 
@@ -89,7 +90,7 @@ def _standard() -> Card:
         ),
         idle=Move("noop", 30),
         fps=60.0,
-        move_frames="as many as it says, 1 to 60; then those in which the game ignores the buttons",
+        move_frames="as many as it says, 1 to 60; before and after them, those in which the game ignores the buttons",
         score=_SCORE,
         illegal=_ILLEGAL.format(many=", or more than 8 moves"),
         seed=(
@@ -128,7 +129,10 @@ def _bench() -> Card:
         answers=('{"moves": ["right+b:30"]}', '{"moves": ["right+a:24"]}'),
         idle=Move("noop", 1),
         fps=60.0,
-        move_frames="one idle, then as many as it says, 1 to 60; then those in which the game ignores the buttons",
+        move_frames=(
+            "one idle, then as many as it says, 1 to 60; before and after them, those in which the game ignores the "
+            "buttons"
+        ),
         score=(
             "The furthest scroll position of the episode, in pixels, counted as Lmgame-Bench does (255 for each page "
             "of 256); what lies no further than that in a later stage adds nothing."

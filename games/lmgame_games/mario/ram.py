@@ -322,6 +322,25 @@ def fire_bar(ram: Ram, bar: Thing) -> list[tuple[int, int]]:
     return [(round(middle_x + 8 * k * sin(turn)), round(middle_y - 8 * k * cos(turn))) for k in range(count)]
 
 
+def bowser(ram: Ram, thing: Thing) -> list[tuple[int, int]]:
+    """Middles of the four 16 pixel squares of Bowser's picture, as level x and y, row by row.
+
+    The object's position is that of his front; his rear is on the other side of it when he faces right
+    (`BowserGfxHandler`).
+    """
+    left = thing.x - 16 * (ram[0x0046 + thing.slot] & 1)
+    return [(left + x, thing.y + y) for y in (8, 24) for x in (8, 24)]
+
+
+def warp_worlds(ram: Ram) -> tuple[int, ...]:
+    """Worlds written above the pipes of the warp zone on the screen, from left to right; empty without one.
+
+    The game's WarpZoneControl is 4, 5 or 6 once its words are on the screen, which scrolls no more then. It is 1 just
+    before, when Mario has run over the top and only a bug would make the pipes lead anywhere.
+    """
+    return {4: (4, 3, 2), 5: (5,), 6: (8, 7, 6)}.get(ram[0x06D6], ()) if in_scene(ram) else ()
+
+
 def shots(ram: Ram) -> list[Thing]:
     """Mario's fireballs, and the hammers thrown at him."""
     found: list[Thing] = []

@@ -28,7 +28,7 @@ def view(memory: Ram, score: int, lives: int) -> str:
     """The whole text view; lines end without spaces, the text without a line break."""
     world, stage = ram.stage(memory)
     head = f"World {world}-{stage}, time {ram.time_left(memory)}, lives {lives}, score {score}"
-    return "\n".join((head, *_mario_lines(memory), *_grid(memory), *_thing_lines(memory)))
+    return "\n".join((head, *_mario_lines(memory), *_grid(memory), *_warp_lines(memory), *_thing_lines(memory)))
 
 
 def visible_things(memory: Ram) -> list[Thing]:
@@ -96,12 +96,22 @@ def _sign(thing: Thing) -> str:
 def _thing_cells(memory: Ram, thing: Thing) -> list[tuple[int, int]]:
     if "fire bar" in thing.kind:
         return [_cell(memory, x, y) for x, y in ram.fire_bar(memory, thing)]
+    if thing.kind == "bowser":
+        return [_cell(memory, x, y) for x, y in ram.bowser(memory, thing)]
     box = thing.box
     row = _cell(memory, 0, (box.top + box.bottom) // 2)[1]
     if thing.kind != "platform":
         return [(_cell(memory, (box.left + box.right) // 2, 0)[0], row)]
     first, last = (_cell(memory, x, 0)[0] for x in (box.left, box.right - 1))
     return [(column, row) for column in range(first, last + 1)]
+
+
+def _warp_lines(memory: Ram) -> list[str]:
+    worlds = ram.warp_worlds(memory)
+    if not worlds:
+        return []
+    what = "Warp pipe leads to world" if len(worlds) == 1 else "Warp pipes lead to worlds"
+    return [f"{what} {', '.join(map(str, worlds))}"]
 
 
 def _thing_lines(memory: Ram) -> list[str]:
