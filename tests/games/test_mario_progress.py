@@ -87,7 +87,7 @@ def test_the_sum_over_places_of_the_furthest_less_the_first(made: list[tuple[int
 
 @given(visits)
 def test_the_same_game_over_again_adds_nothing(made: list[tuple[int, int, list[int]]]) -> None:
-    distance = Distance()
+    distance, totals = Distance(), []
     for _ in range(2):
         totals = [walk(distance, *positions, stage=stage, area=area) for stage, area, positions in made]
         distance.see(memory(0), False)
