@@ -33,6 +33,7 @@ def begin_record(request: Request, target: Resolved | None, rom: str | None = No
             "top_p": request.top_p,
             "max_tokens": request.max_tokens,
             "reasoning_effort": request.reasoning_effort,
+            "request_timeout": request.request_timeout,  # an answer that takes longer counts as a timeout
         },
         "observation": request.observation,
         "history": request.history,

@@ -49,6 +49,8 @@ class Request:
     """Ask the server for answers by JSON schema; None: only where the endpoint is known to need it."""
     history: int = 0
     """Earlier turns shown to the model, as text."""
+    request_timeout: float = 600.0
+    """Seconds a model may take for one answer; beyond them the verdict is `timeout`."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The game's own options, such as mario's `stage`."""
 
@@ -59,8 +61,6 @@ class Request:
     max_cost: float | None = None
     price: tuple[float, float] | None = None
     """US dollars per million prompt and completion tokens; only needed where the server reports no cost."""
-    request_timeout: float = 600.0
-    """Seconds a model may take for one answer; beyond them the verdict is `timeout`."""
     idle_timeout: float = 120.0
     """Seconds without a sign of life after which the server, not the model, is at fault."""
     max_retries: int = 8

@@ -146,8 +146,13 @@ class GlobalRandom(Toy):
 
 
 class SeedsNothing(Toy):
+    """Every reset brings another coin, whatever the seed."""
+
+    coin = 0
+
     def new_coin(self) -> None:
-        self.cells[1] = np.random.default_rng().integers(8)
+        SeedsNothing.coin = (SeedsNothing.coin + 1) % 8
+        self.cells[1] = SeedsNothing.coin
 
 
 class DiffersByCopy(Toy):
