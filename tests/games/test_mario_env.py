@@ -112,13 +112,13 @@ def test_raw_emulator_agrees_frame_by_frame_through_a_new_stage() -> None:
     idle = info["buttons"]
     recorder, stages, score = Recorder(env), [], 0.0
     for move in FINISH_1_1:
-        result = env.step(env.action(Move.parse(move)))
-        recorder.note(result[4])
-        score += result[1]
-        stages.append(result[4]["stage"])
-        assert not result[2]
+        _, reward, terminated, _, info = env.step(env.action(Move.parse(move)))
+        recorder.note(info)
+        score += reward
+        stages.append(info["stage"])
+        assert not terminated
     assert stages[-2:] == ["1-1", "1-2"]
-    assert result[4]["turn_over"]
+    assert info["turn_over"]
     assert ram.phase(env.memory) is ram.Phase.PLAY
     assert env.score == score
     assert 3110 < score < 3125  # the flagpole of 1-1 is caught about 3,120 pixels from the start
