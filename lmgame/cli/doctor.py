@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lmgame_common import LmgameError
 from lmgame_games import games
@@ -40,7 +41,8 @@ def doctor() -> None:
     findings = [finding for look in LOOKS for finding in look()]
     for finding in findings:
         sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]–[/]"}[finding.fine]
-        table.add_row(sign, finding.what, finding.seen, finding.cure)
+        # As text: `lmgame[mario]` would be taken for a style.
+        table.add_row(sign, Text(finding.what), Text(finding.seen), Text(finding.cure))
     console.print(table)
     if any(finding.fine is False for finding in findings):
         raise typer.Exit(1)

@@ -1,4 +1,5 @@
 import asyncio
+import importlib
 import json
 import os
 import re
@@ -6,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -253,3 +255,18 @@ async def test_what_a_server_says_is_shown_and_not_obeyed(command: Command):
     assert process.returncode == 3
     assert "PWNED" in err
     assert "\x1b" not in out + err and "\u202e" not in out + err
+
+
+def test_doctor_names_the_exact_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    module = importlib.import_module("lmgame.cli.doctor")
+
+    def installed(package: str) -> str:
+        if package in ("av", "nes-py"):
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr(module, "version", installed)
+    monkeypatch.setenv("COLUMNS", "200")
+    module.doctor()
+    shown = capsys.readouterr().out
+    assert "uv pip install 'lmgame[video]'" in shown and "uv pip install 'lmgame[mario]'" in shown
