@@ -14,7 +14,7 @@ from lmgame_serving.testing import Reply, StubServer
 
 from .conftest import deterministic, stable_run
 
-SETTINGS = {"game": "tetris", "episodes": 2, "concurrency": 2, "idle_timeout": 0.3, "max_decisions": 60}
+SETTINGS = {"game": "tetris", "episodes": 2, "concurrency": 2, "idle_timeout": 1.5, "max_decisions": 60}
 FAULTS = (
     *("reset", "reset_headers", "reset_stream", "stall", "cut", "cut_clean"),
     *("empty", "malformed", "http_429", "http_500"),
