@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+needs_mario = pytest.mark.skipif(find_spec("nes_py") is None, reason="Super Mario Bros needs Python 3.13")
 
 ANSWERS = (
     '{"moves": ["left", "left", "hard_drop"]}',

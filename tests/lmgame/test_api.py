@@ -3,7 +3,10 @@ import pytest
 import lmgame
 from lmgame_common import UsageError
 
+from .conftest import needs_mario
 
+
+@needs_mario
 def test_typed_results(tmp_path):
     result = lmgame.play(
         model="random", game=["tetris", "mario"], episodes=2, max_decisions=3, out=str(tmp_path / "run")

@@ -15,11 +15,12 @@ import pytest
 
 from lmgame_serving.testing import Reply, StubServer
 
-from .conftest import Command, deterministic
+from .conftest import Command, deterministic, needs_mario
 
 Run = Callable[..., "CompletedProcess[str]"]
 
 
+@needs_mario
 def test_json_is_one_document_and_nothing_else(lmgame: Run, tmp_path: Path):
     done = lmgame("play", "--model", "random", "--game", "tetris", "--game", "mario", "-n", "2", "--json")
     assert done.returncode == 0, done.stderr
@@ -70,12 +71,18 @@ def test_the_table_the_folder_and_the_replay(lmgame: Run, tmp_path: Path):
         (("play", "-m", "random", "--max-decisions", "0"), "--max-decisions"),
         (("play", "-m", "random", "--seeds", "3-1"), "--seeds"),
         (("play", "-m", "random", "--seeds", "1", "-n", "2"), "leave out --episodes"),
-        (("play", "-m", "random", "-g", "mario", "--stage", "9-1"), "Unknown stage '9-1'"),
-        (("play", "-m", "random", "-g", "mario", "--lives", "2"), "1 or 3 lives"),
-        (("play", "-m", "random", "-g", "mario", "--rom", "nowhere.nes"), "nowhere.nes"),
+        pytest.param(
+            ("play", "-m", "random", "-g", "mario", "--stage", "9-1"), "Unknown stage '9-1'", marks=needs_mario
+        ),
+        pytest.param(("play", "-m", "random", "-g", "mario", "--lives", "2"), "1 or 3 lives", marks=needs_mario),
+        pytest.param(("play", "-m", "random", "-g", "mario", "--rom", "nowhere.nes"), "nowhere.nes", marks=needs_mario),
         (("play", "-m", "random", "--stage", "1-1"), "no option 'stage'"),
         (("play", "-m", "random", "--option", "stage"), "NAME=VALUE"),
-        (("play", "-m", "smollm2", "-g", "mario", "--preset", "lmgame-bench-2025"), "takes no images"),
+        pytest.param(
+            ("play", "-m", "smollm2", "-g", "mario", "--preset", "lmgame-bench-2025"),
+            "takes no images",
+            marks=needs_mario,
+        ),
         (("play", "-m", "smollm2", "--observation", "image"), "Use --observation text"),
         (("play", "-m", "human"), "display"),
         (("play", "-m", "random", "--price", "1"), "--price"),
@@ -169,6 +176,7 @@ async def test_dry_run_prints_the_prompt_and_asks_nobody(command: Command, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+@needs_mario
 def test_dry_run_needs_no_key_and_shows_what_will_be_sent(lmgame: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     remote = lmgame("play", "-m", "openai/gpt-5-mini", "-g", "mario", "--dry-run")
@@ -180,6 +188,7 @@ def test_dry_run_needs_no_key_and_shows_what_will_be_sent(lmgame: Run, monkeypat
     )
 
 
+@needs_mario
 def test_options_go_to_the_game_they_belong_to(lmgame: Run):
     done = lmgame(
         *("play", "-m", "random", "-g", "tetris", "-g", "mario", "--stage", "1-2"), "--max-decisions", "1", "--json"

@@ -10,6 +10,8 @@ from lmgame.film import film
 from lmgame.replay import walk
 from lmgame_common import RecordError, UsageError
 
+from .conftest import needs_mario
+
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -72,6 +74,7 @@ def test_a_record_whose_scores_do_not_fit_its_moves_is_refused(record: Path, tmp
         film(tmp_path / "forged.jsonl", tmp_path / "game.gif")
 
 
+@needs_mario
 def test_mario_is_filmed_within_its_moves(tmp_path: Path):
     result = play(model="random", game="mario", max_decisions=3, out=tmp_path / "run")
     record = result.episode_path(result.episodes[0].id)
