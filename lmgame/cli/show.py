@@ -1,5 +1,6 @@
 """`lmgame show`: an episode, decision by decision, as the model met it."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ def show(
     if decision is not None and not 0 <= decision < len(log.decisions):
         raise UsageError(f"{episode} has decisions 0 to {len(log.decisions) - 1}; {decision} is not among them.")
     if console.is_terminal and decision is None:
+        os.environ.setdefault("LESS", "-R")  # or less shows colours as the escapes they are
         with console.pager(styles=True):
             _show(console, episode, decision)
     else:
