@@ -23,7 +23,8 @@ def dry_run(request: Request, as_json: bool) -> None:
     """Print what would be asked first, and how much it may come to. No model is asked, nothing is written."""
     # Nobody is asked, so no key is needed.
     variables = [name for provider in PROVIDERS.values() for name in provider.key_variables]
-    target = resolved(request, env={**dict.fromkeys(variables, "unset"), **os.environ})
+    held = {name: value for name, value in os.environ.items() if value}
+    target = resolved(request, env={**dict.fromkeys(variables, "unset"), **held})
     record = begin_record(request, target)
     default = isinstance(target, EmbeddedModel) or (isinstance(target, Endpoint) and target.structured_outputs)
     structured = default if request.structured is None else request.structured
@@ -44,7 +45,7 @@ def dry_run(request: Request, as_json: bool) -> None:
     for name, messages in prompts.items():
         for message in messages:
             console.print(Rule(f"{name} · {message['role']}"))
-            console.print(Text(printable(_words(message["content"]))))
+            console.print(Text(printable(_words(message["content"]))), soft_wrap=True)
     if seeing and request.observation is None:
         console.print(Text("If the endpoint turns out to take no images, the frame is left out.", style="dim"))
     console.print(Rule("needs"))
