@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lmgame_games import GameEnv, Move
+from lmgame_games import GameEnv, Move, play_moves
 
 FORFEIT_AFTER = 10
 """Unusable answers in a row that end an episode as `forfeit`."""
@@ -47,19 +47,7 @@ def play_turn(
             return Turn(0, over=True)
         if info["turn_over"]:
             moves = ()
-    turn_over = False
-    for played, move in enumerate(moves, 1):
-        _, _, terminated, truncated, info = env.step(env.action(move))
-        if after_step:
-            after_step(info)
-        if terminated or truncated:
-            return Turn(played, over=True)
-        if info["turn_over"]:
-            moves, turn_over = moves[:played], True
-            break
-    if not usable and not turn_over:
-        _, _, terminated, truncated, info = env.step(env.action(env.card.idle))
-        if after_step:
-            after_step(info)
-        return Turn(len(moves), over=terminated or truncated)
-    return Turn(len(moves), over=False)
+    played, over, turn_over = play_moves(env, moves, after_step)
+    if not (usable or over or turn_over):
+        _, over, _ = play_moves(env, [env.card.idle], after_step)
+    return Turn(played, over)

@@ -84,16 +84,13 @@ def layout(card: Card) -> Layout:
     held = card.hold is not None
     if held:
         names = [part for control in card.controls for part in control.name.split("+")]
-        idle = {card.idle.name}
-        frames = held_frames(card)
     else:
         names = [control.name for control in card.controls]
-        idle = {card.idle.name}
-        frames = _move_frames(card)
-    wanted = [name for name in dict.fromkeys(names) if name not in idle]
+    wanted = [name for name in dict.fromkeys(names) if name != card.idle.name]
     known = KEYS.get(card.game, {})
     keys = {name: known.get(name) or _ARROWS.get(name, ()) for name in wanted}
     _assign_letters(keys)
+    frames = held_frames(card) if held else card.tap_frames
     return Layout(keys=keys, held=held, idle_seconds=frames / card.fps)
 
 
@@ -101,15 +98,6 @@ def held_frames(card: Card) -> int:
     """Frames of one move of a person, within what the card allows."""
     low, high = card.hold or (1, HELD_FRAMES)
     return min(max(HELD_FRAMES, low), high)
-
-
-def _move_frames(card: Card) -> int:
-    """Frames that a move without a duration takes."""
-    if (card.game, card.preset) == ("tetris", "standard"):
-        from lmgame_games.tetris.guideline import MOVE_FRAMES
-
-        return MOVE_FRAMES
-    return 1
 
 
 def _assign_letters(keys: dict[str, tuple[str, ...]]) -> None:

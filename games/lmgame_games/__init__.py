@@ -4,7 +4,18 @@ Importing this package registers every game's id with Gymnasium, so `gymnasium.m
 works as it stands.
 """
 
-from lmgame_games.core import Baseline, Card, Control, Game, GameEnv, Move, ObservationKind, Player, frame_of
+from lmgame_games.core import (
+    Baseline,
+    Card,
+    Control,
+    Game,
+    GameEnv,
+    Move,
+    ObservationKind,
+    Player,
+    frame_of,
+    play_moves,
+)
 from lmgame_games.registry import card, game, games, make, register, scripted_player
 
 register()
@@ -23,6 +34,7 @@ __all__ = [
     "game",
     "games",
     "make",
+    "play_moves",
     "register",
     "scripted_player",
 ]

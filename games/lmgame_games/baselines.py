@@ -17,7 +17,7 @@ from gymnasium import spaces
 
 from lmgame_common import GameError, UsageError
 from lmgame_games import registry
-from lmgame_games.core import Baseline, GameEnv, Move
+from lmgame_games.core import Baseline, GameEnv, play_moves
 
 FILE = "baselines.json"
 PLAYERS = ("random", "scripted")
@@ -66,20 +66,10 @@ def play(env: GameEnv, player: str, seed: int) -> float:
     scripted = registry.scripted_player(env) if player == "scripted" else None
     for decision in range(env.card.max_decisions):
         moves = scripted.act() if scripted else [env.move(random_action(env.action_space, seed, decision))]
-        if _play_moves(env, moves):
+        _, over, _ = play_moves(env, moves)
+        if over:
             break
     return env.score
-
-
-def _play_moves(env: GameEnv, moves: list[Move]) -> bool:
-    """Play an answer until its turn is over; whether the game is."""
-    for move in moves:
-        _, _, terminated, truncated, info = env.step(env.action(move))
-        if terminated or truncated:
-            return True
-        if info["turn_over"]:
-            return False
-    return False
 
 
 def measure(game: str, preset: str, player: str, episodes: int) -> Baseline:

@@ -4,7 +4,7 @@ A game is a `gymnasium.Env` with a card. One `step` is one move, the smallest th
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -87,6 +87,8 @@ class Card:
     """Frames a second of the game's own time."""
     move_frames: str
     """How many frames a move takes, in words."""
+    tap_frames: int = 1
+    """Frames that a move without a duration takes, for people's pace."""
     score: str
     """What the score counts, in words."""
     illegal: str
@@ -204,6 +206,30 @@ class Game:
     threads: bool = False
     """Whether moves take long and release the interpreter's lock meanwhile, so that playing them in worker threads
     lets other games go on."""
+
+
+def play_moves(
+    env: GameEnv[Any, Any], moves: Iterable[Move], after_step: Callable[[dict[str, Any]], None] | None = None
+) -> tuple[int, bool, bool]:
+    """Play moves until they are out, the game ends, or what they were meant for is gone (`turn_over`).
+
+    Args:
+        env: The game, somewhere in an episode.
+        moves: Legal moves.
+        after_step: Called with `info` after each step.
+
+    Returns:
+        How many were played, whether the game is over, and whether the turn is.
+    """
+    played = 0
+    for move in moves:
+        _, _, terminated, truncated, info = env.step(env.action(move))
+        played += 1
+        if after_step:
+            after_step(info)
+        if terminated or truncated or info["turn_over"]:
+            return played, terminated or truncated, info["turn_over"]
+    return played, False, False
 
 
 def frame_of(env: GameEnv[Any, Any]) -> np.ndarray:

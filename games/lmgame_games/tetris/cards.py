@@ -3,6 +3,7 @@
 from lmgame_common import UnknownNameError
 from lmgame_games.baselines import load
 from lmgame_games.core import Card, Control, Move
+from lmgame_games.tetris.guideline import MOVE_FRAMES
 from lmgame_games.tetris.lmgame_bench import MAX_MOVES
 
 _VIEW = """\
@@ -77,7 +78,8 @@ def _standard() -> Card:
         ),
         idle=Move("no_op"),
         fps=60,
-        move_frames="4 frames a move; a piece that locks in the middle of one ends it",
+        move_frames=f"{MOVE_FRAMES} frames a move; a piece that locks in the middle of one ends it",
+        tap_frames=MOVE_FRAMES,
         score="points by the Tetris guideline (perfect clears bring nothing extra)",
         illegal="a move that is not in the list of moves, or more than 32 moves",
         seed="the order of the pieces",

@@ -20,8 +20,6 @@ type Observation = dict[str, np.ndarray]
 
 _ENGINES: dict[str, type[Engine]] = {"standard": GuidelineEngine, "lmgame-bench-2025": BenchEngine}
 _SHOWN = {"standard": 5, "lmgame-bench-2025": 4}
-_RENDER_FPS = {"standard": FPS // MOVE_FRAMES, "lmgame-bench-2025": 4}
-"""Moves a second: a film of one frame a step plays at the game's own speed."""
 _CELLS = HEIGHT * WIDTH
 _PICTURED = (HEIGHT + HIDDEN_ROWS_SHOWN) * WIDTH
 _BOARD = (HEIGHT, WIDTH)
@@ -53,7 +51,8 @@ class TetrisEnv(GameEnv[Any, Any]):
         if render_mode not in (None, "rgb_array"):
             raise UsageError(f"Unknown render mode {render_mode!r}; Tetris renders 'rgb_array' or nothing (None).")
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": _RENDER_FPS[preset]}
+        # A film of one frame a step plays at the game's own speed.
+        self.metadata = {**self.metadata, "render_fps": int(self.card.fps) // self.card.tap_frames}
         self._guideline = preset == "standard"
         self._shown = _SHOWN[preset]
         self._new_engine = _ENGINES[preset]
