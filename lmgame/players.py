@@ -45,7 +45,7 @@ def resolved(request: Request, env: Mapping[str, str] | None = None) -> Resolved
 
 def check_sight(request: Request, target: Resolved | None) -> None:
     """Raise UsageError where frames must be shown to a model that is known to take none."""
-    if target is None or (isinstance(target, Endpoint) and target.vision is not False):
+    if target is None or target.vision is not False:
         return
     for preset in request.cards():
         if preset.observation in ("image", "both"):

@@ -16,7 +16,7 @@ from lmgame_agents import system_prompt
 from lmgame_agents.prompt import turn_content
 from lmgame_common import printable
 from lmgame_games import Card
-from lmgame_serving import PROVIDERS, EmbeddedModel, Endpoint, Resolved
+from lmgame_serving import PROVIDERS, Endpoint, Resolved
 
 
 def dry_run(request: Request, as_json: bool) -> None:
@@ -26,9 +26,8 @@ def dry_run(request: Request, as_json: bool) -> None:
     held = {name: value for name, value in os.environ.items() if value}
     target = resolved(request, env={**dict.fromkeys(variables, "unset"), **held})
     record = begin_record(request, target)
-    default = isinstance(target, EmbeddedModel) or (isinstance(target, Endpoint) and target.structured_outputs)
-    structured = default if request.structured is None else request.structured
-    seeing = isinstance(target, Endpoint) and target.vision is not False
+    structured = bool(target and target.structured_outputs) if request.structured is None else request.structured
+    seeing = target is not None and target.vision is not False
     needs = {
         "folder": str(folder_of(request, record)),
         "endpoint": _where(target),

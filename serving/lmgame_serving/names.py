@@ -37,10 +37,13 @@ class EmbeddedModel:
     path: Path | None
     """The GGUF file; None for the built-in model, which is fetched when it is first opened."""
     provider: str = _LLAMACPP
+    structured_outputs: bool = True
+    """Small models need to be held to a schema, and the engine can."""
+    vision: bool | None = False
 
 
 type Resolved = Endpoint | EmbeddedModel
-"""What a name stands for. Both kinds have `name`, `model` and `provider`."""
+"""What a name stands for. Both kinds have `name`, `model`, `provider`, `structured_outputs` and `vision`."""
 
 
 def known_names() -> list[str]:

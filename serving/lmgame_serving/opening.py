@@ -38,7 +38,7 @@ async def open_endpoint(
         return
     path = resolved.path if resolved.path is not None else await _fetch(progress)
     async with llamacpp.serve(path, name=resolved.name, model=resolved.model, concurrency=concurrency) as endpoint:
-        yield endpoint
+        yield replace(endpoint, structured_outputs=resolved.structured_outputs, vision=resolved.vision)
 
 
 class _CalledOffError(Exception):
