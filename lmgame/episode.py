@@ -2,17 +2,15 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lmgame.lines import decision_of, record_of
+from lmgame.lines import check_score, decision_of, record_of
 from lmgame.retry import Stop, retrying
 from lmgame.turn import FORFEIT_AFTER, play_turn
 from lmgame_agents import Agent, Decision, InfrastructureError, Observation, Verdict
-from lmgame_common import RecordError
 from lmgame_games import Card, GameEnv, ObservationKind, frame_of, game, make
 from lmgame_leaderboards import EpisodeWriter, episode_id, read_episode
 
@@ -89,8 +87,8 @@ class Episode:
         self._feedback: str | None = None
         self._over = False
 
-    async def play(self) -> bool:
-        """Play to the end; True when the episode is over, False when the run was stopped before.
+    async def play(self) -> None:
+        """Play to the end, or until the run is stopped; the state's `status` tells which.
 
         Raises:
             InfrastructureError: When the server is at fault for good; the episode can be continued later.
@@ -109,13 +107,12 @@ class Episode:
             while not self._ended(env):
                 if self._stop.is_set():
                     self.state.status = "stopped"
-                    return False
+                    return
                 await self._decide(env, agent, writer)
                 # Agents that never wait would keep every other episode and the display from running.
                 await asyncio.sleep(0)
             writer.outcome(outcome=self.state.outcome, score=env.score, decisions=self.state.decisions)
             self.state.status = "done"
-            return True
         finally:
             writer.close()
             self._on_change(self.state)
@@ -131,14 +128,10 @@ class Episode:
         # A recalled turn needs no frame: only the newest turn ever carries one.
         kind: ObservationKind | None = "text" if self.plan.observation else None
         for record in log.decisions:
-            decision, waited = decision_of(record, self.path), record.get("waited", 0)
+            decision, waited = decision_of(record, self.plan.card, self.path), record.get("waited", 0)
             agent.recall(self._observation(env, kind), decision)
             await self._away(lambda decision=decision, waited=waited: self._apply(env, decision, waited))
-            if env.score != record["score"]:
-                raise RecordError(
-                    f"{self.path}: playing the record's moves again gives another score ({env.score} instead of "
-                    f"{record['score']} after decision {record['index']}). It was made by other rules; use --fresh."
-                )
+            check_score(env.score, record, self.path)
             if record["index"] % 64 == 0:
                 await asyncio.sleep(0)
 
@@ -169,9 +162,7 @@ class Episode:
 
         def settle() -> None:
             played = self._apply(env, decision, waited)
-            writer.decision(
-                index=index, **record_of(decision), played=played, waited=waited, score=env.score, time=time.time()
-            )
+            writer.decision(index=index, **record_of(decision), played=played, waited=waited, score=env.score)
 
         await self._away(settle)
         self._on_answer(decision)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lmgame_agents import Decision, Latency, Usage, Verdict
 from lmgame_common import RecordError
-from lmgame_games import Move
+from lmgame_games import Card, Move
 
 
 def record_of(decision: Decision) -> dict[str, Any]:
@@ -24,11 +24,15 @@ def record_of(decision: Decision) -> dict[str, Any]:
     }
 
 
-def decision_of(record: Mapping[str, Any], path: Path) -> Decision:
-    """The decision that a line of the record at `path` holds. Raises RecordError for moves or verdicts unknown here."""
+def decision_of(record: Mapping[str, Any], card: Card, path: Path) -> Decision:
+    """The decision that a line of the record at `path` holds.
+
+    Raises:
+        RecordError: For moves that are illegal under the card, and for verdicts unknown here.
+    """
     try:
         return Decision(
-            moves=tuple(Move.parse(move) for move in record["moves"]),
+            moves=tuple(_move(move, card) for move in record["moves"]),
             verdict=Verdict(record["verdict"]),
             raw=record.get("raw") or "",
             thought=record.get("thought"),
@@ -44,9 +48,25 @@ def decision_of(record: Mapping[str, Any], path: Path) -> Decision:
         ) from error
 
 
+def check_score(score: float, record: Mapping[str, Any], path: Path) -> None:
+    """Raise RecordError if playing the record's moves again has led elsewhere than the record says."""
+    if score != record["score"]:
+        raise RecordError(
+            f"{path}: playing the moves again gives score {score} after decision {record['index']}, the record says "
+            f"{record['score']}; the record is damaged or was made by other rules. To play it anew, use --fresh."
+        )
+
+
 def usage_of(record: Mapping[str, Any]) -> Usage:
     """The token counts that a line holds."""
     return Usage(**_known(Usage, record.get("usage")))
+
+
+def _move(text: str, card: Card) -> Move:
+    move = Move.parse(text)
+    if problem := card.problem(move):
+        raise ValueError(problem)
+    return move
 
 
 def _known(kind: type, found: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmgame.lines import decision_of
+from lmgame.lines import check_score, decision_of
 from lmgame.turn import play_turn
 from lmgame_common import RecordError
 from lmgame_games import Card, GameEnv, card, make
@@ -57,9 +57,7 @@ def walk(
         feedback = None
         for record in log.decisions:
             yield Replayed(record, feedback, env)
-            decision = decision_of(record, path)
-            if problem := next((problem for move in decision.moves if (problem := env.card.problem(move))), None):
-                raise RecordError(f"{path}: decision {record['index']} holds an illegal move: {problem}")
+            decision = decision_of(record, found, path)
             play_turn(
                 env,
                 decision.moves,
@@ -68,10 +66,6 @@ def walk(
                 after_step=(lambda info: on_step(env, info)) if on_step else None,
             )
             feedback = decision.problem
-            if env.score != record["score"]:
-                raise RecordError(
-                    f"{path}: playing the moves again gives score {env.score} after decision {record['index']}, the "
-                    f"record says {record['score']}; the record is damaged or was made by other rules."
-                )
+            check_score(env.score, record, path)
     finally:
         env.close()

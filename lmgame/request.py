@@ -1,7 +1,6 @@
 """What one run is asked to do, checked before anything starts."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,9 @@ AGENTS = ("random", "scripted", "human")
 """Names of `--model` that are players of this machine and need no endpoint."""
 
 SEEDS_OF_A_RUN = 10_000_000
-"""Seeds are non-negative and below 2**31, so that every server accepts them as the model's own seed too."""
+"""Most seeds of one run."""
 MAX_SEED = 2**31 - 1
+"""Seeds go from 0 to this, so that every server accepts them as the model's own seed too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +155,3 @@ def first_seeds(episodes: int, seed: int = 0) -> tuple[int, ...]:
     if episodes > SEEDS_OF_A_RUN:
         raise UsageError(f"--episodes is at most {SEEDS_OF_A_RUN}, not {episodes}.")
     return tuple(range(seed, seed + episodes))
-
-
-def command_line(arguments: Sequence[str]) -> str:
-    """A command that can be pasted into a shell."""
-    return shlex.join(arguments)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmgame import play
+from lmgame import play, play_async
 from lmgame.film import film
 from lmgame.replay import walk
 from lmgame_common import RecordError, UsageError
@@ -133,3 +133,13 @@ def test_foreign_and_damaged_records_are_errors_with_a_name(record: Path, tmp_pa
             list(walk(path))
     later = edited(record, tmp_path / "later.jsonl", '"usage":{', '"usage":{"audio_tokens":3,')
     assert len(list(walk(later))) == 12
+
+
+async def test_a_run_whose_record_holds_an_illegal_move_names_it(tmp_path: Path):
+    settings = {"game": "tetris", "max_decisions": 5, "out": tmp_path / "run"}
+    result = await play_async("scripted", **settings)
+    record = result.episode_path("tetris-standard-0")
+    lines = record.read_text().splitlines()[:4]  # cut off, so that it is picked up
+    record.write_text("\n".join([*lines[:3], lines[3].replace('"hard_drop"', '"fly"')]) + "\n")
+    with pytest.raises(RecordError, match=r"tetris-standard-0\.jsonl: decision 2 .*'fly' is not a move"):
+        await play_async("scripted", **settings)
