@@ -152,7 +152,9 @@ class LiveDisplay(_Progress):
         )
         self._note = ""
         self._task: tuple[str, TaskID] | None = None
-        self._pictures: dict[str, tuple[int, Thumbnail]] = {}
+        self._pictures: dict[str, Thumbnail] = {}
+        self._looked: dict[str, int] = {}
+        """Quarter second in which an episode was last considered for a picture."""
         self._live = Live(console=console, refresh_per_second=6, transient=True, get_renderable=self._render)
 
     def __enter__(self) -> "LiveDisplay":
@@ -177,11 +179,13 @@ class LiveDisplay(_Progress):
     def changed(self, state: EpisodeState) -> None:
         # Drawing happens here, on the run's own loop, because the refreshing thread must not touch an environment
         # that may be stepping.
-        now = int(time.monotonic() * 4)
-        shown = [s for s in self._states if s.env is not None][: self._room()]
-        last = self._pictures.get(state.plan.id, (0, None))[0]
-        if state in shown and state.env is not None and now != last:
-            self._pictures[state.plan.id] = (now, Thumbnail(frame_of(state.env), self._rows()))
+        name, now = state.plan.id, int(time.monotonic() * 4)
+        if state.env is None or self._looked.get(name) == now:
+            return  # four times a second at most, so that a decision's cost doesn't grow with the run
+        self._looked[name] = now
+        shown = [s.plan.id for s in self._states if s.env is not None][: self._room()]
+        if name in shown:
+            self._pictures[name] = Thumbnail(frame_of(state.env), self._rows())
 
     def _rows(self) -> int:
         return max(8, min(SCREEN_ROWS, self.console.height - 12))
@@ -215,7 +219,7 @@ class LiveDisplay(_Progress):
         if len(playing) > room:
             table.add_row(f"… and {len(playing) - room} more")
         screens = [
-            Panel(self._pictures[state.plan.id][1], title=f"{state.plan.id}: {state.score:,.0f}", expand=False)
+            Panel(self._pictures[state.plan.id], title=f"{state.plan.id}: {state.score:,.0f}", expand=False)
             for state in playing[: self._room()]
             if state.plan.id in self._pictures
         ]
