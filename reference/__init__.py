@@ -1,0 +1,1 @@
+"""How `pico`, the reference player, is made: teacher, pictures, training, export. Not part of the installed package."""
