@@ -65,7 +65,9 @@ class Tree:
 def tree(device: torch.device | str) -> Tree:
     """The tree of all placements, on a device."""
     answers = [tokens(placement) for placement in range(PLACEMENTS)]
-    prefixes = sorted({answer[:end] for answer in answers for end in range(1, len(answer) - 1)}, key=lambda p: (len(p), p))
+    prefixes = sorted(
+        {answer[:end] for answer in answers for end in range(1, len(answer) - 1)}, key=lambda p: (len(p), p)
+    )
     index = {prefix: number for number, prefix in enumerate(prefixes)}
     count = len(prefixes)
     ancestors = torch.zeros(count, count, dtype=torch.bool)

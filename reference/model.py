@@ -26,8 +26,9 @@ IMAGE_TOKENS = (IMAGE_SIZE // PATCH // SHUFFLE) ** 2
 WIDTH, HEADS = 256, 4
 VISION_LAYERS, VISION_MLP = 5, 768
 TEXT_LAYERS, TEXT_MLP = 5, 704
-CONTEXT = 512
-"""Tokens of prompt and answer together."""
+CONTEXT = 2048
+"""Tokens of prompt and answer together. An answer takes a dozen; servers refuse a `max_tokens` that wouldn't fit, though,
+and 1,024 is usual."""
 
 CHAT_TEMPLATE = (
     "{%- set ns = namespace(game='tetris') -%}"
@@ -131,6 +132,10 @@ def save(model: Idefics3ForConditionalGeneration, folder: Path) -> None:
     )
     model.save_pretrained(folder)
     processor().save_pretrained(folder)
+    # vLLM goes by the temperature alone; transformers takes none of 0 when it saves, though it does when it loads.
+    generation = folder / "generation_config.json"
+    settings = json.loads(generation.read_text()) | {"temperature": 0.0}
+    generation.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
 
 def describe(folder: Path) -> dict[str, Any]:

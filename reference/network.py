@@ -45,9 +45,7 @@ class Network(nn.Module):
         }
         self.tree = answers.tree(device)
         self._before = torch.tensor([token_id(FAKE), token_id(GLOBAL)], device=device)
-        self._after = {
-            game: torch.tensor([token_id(FAKE), token_id(game)], device=device) for game in (TETRIS, MARIO)
-        }
+        self._after = {game: torch.tensor([token_id(FAKE), token_id(game)], device=device) for game in (TETRIS, MARIO)}
         nodes = self.tree.nodes
         self._length = -(-(PROMPT + nodes + ENDS) // 8) * 8
         mask = torch.zeros(self._length, self._length, dtype=torch.bool, device=device)
