@@ -105,10 +105,10 @@ def loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How far the decoder's choices at the nodes are from a target distribution over placements.
 
-    At each node the cross-entropy between the target's conditional distribution over next tokens and the decoder's (over
-    the whole vocabulary), weighted by the target's probability of reaching the node, or by `floor` where that is less,
-    so that the decoder knows the way on from where it should hardly be, too. The placements' own divergence is the part
-    with the true weights.
+    At each node the divergence of the decoder's choice (over the whole vocabulary) from the target's conditional
+    distribution over next tokens, weighted by the target's probability of reaching the node, or by `floor` where that
+    is less, so that the decoder knows the way on from where it should hardly be, too. With the true weights they add
+    up to the divergence over placements.
 
     Args:
         tree: The tree.
@@ -132,7 +132,7 @@ def loss(
 
 
 def placement_logits(tree: Tree, logits: torch.Tensor) -> torch.Tensor:
-    """(batch, placements): log-probability that the decoder gives each placement's answer, from (batch, nodes, vocabulary)."""
+    """(batch, placements): the answers' log-probabilities, from the decoder's (batch, nodes, vocabulary)."""
     said = logits.log_softmax(-1)
     batch = said.shape[0]
     steps = said.gather(2, tree.following.T.expand(batch, -1, -1))  # batch, nodes, placements

@@ -27,7 +27,7 @@ WIDTH, HEADS = 256, 4
 VISION_LAYERS, VISION_MLP = 5, 768
 TEXT_LAYERS, TEXT_MLP = 5, 704
 CONTEXT = 2048
-"""Tokens of prompt and answer together. An answer takes a dozen; servers refuse a `max_tokens` that wouldn't fit, though,
+"""Tokens of prompt and answer together. An answer takes a dozen; but servers refuse a `max_tokens` that wouldn't fit,
 and 1,024 is usual."""
 
 CHAT_TEMPLATE = (

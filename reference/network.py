@@ -119,7 +119,7 @@ class Network(nn.Module):
         return logits[:, 1 : 1 + nodes], certain
 
     def write(self, features: torch.Tensor, game: str, answer: torch.Tensor) -> torch.Tensor:
-        """float32 logits (batch, length + 1, vocabulary) before, within and after answers (batch, length) of token ids."""
+        """What follows the prompt and each token of answers (batch, length): float32 (batch, length + 1, vocabulary)."""
         table = self.model.model.text_model.embed_tokens
         hidden = torch.cat([self._prompt(features, game), table(answer)], 1)
         hidden = self._decode(hidden, torch.arange(hidden.shape[1], device=hidden.device), None)

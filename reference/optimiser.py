@@ -1,9 +1,9 @@
 """Muon for the matrices inside the layers, AdamW for everything else, on float32 copies of bfloat16 weights.
 
 Muon: Keller Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); the update is scaled by
-0.2 * sqrt(max(rows, columns)), as in Liu et al., "Muon is Scalable for LLM Training" (arXiv 2502.16982), so that weights move
-as they would under AdamW. `torch.optim.Muon` takes one matrix at a time; here those of one shape go together, which at this
-model's size is what makes the step cheap.
+0.2 * sqrt(max(rows, columns)), as in Liu et al., "Muon is Scalable for LLM Training" (arXiv 2502.16982), so that
+weights move as they would under AdamW. `torch.optim.Muon` takes one matrix at a time; here those of one shape go
+together, which at this model's size is what makes the step cheap.
 """
 
 import math

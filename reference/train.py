@@ -1,15 +1,14 @@
 """Train pico from nothing on one GPU: `python -m reference.train --out FOLDER`.
 
-Tetris: imitation of the two-piece search in `tetris_rules.h` with DAgger (Ross et al., "A Reduction of Imitation Learning and
-Structured Prediction to No-Regret Online Learning", 2011): half of the games are played by the teacher with some random
-moves, from a tenth of the training on the other half by the model; the teacher's value of every placement is the
-target at each state, softened by a temperature that falls. Super Mario Bros: see `mario`. Game, teacher, pictures and
-model stay on the GPU; nothing is stored.
+Tetris: imitation of the two-piece search in `tetris_rules.h` with DAgger (Ross et al., "A Reduction of Imitation
+Learning and Structured Prediction to No-Regret Online Learning", 2011): half of the games are played by the teacher
+with some random moves, from a twelfth of the training on the other half by the model; the teacher's value of every
+placement is the target at each state, softened by a temperature that falls. Super Mario Bros: see `mario`. Game,
+teacher, pictures and model stay on the GPU; nothing is stored.
 """
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
