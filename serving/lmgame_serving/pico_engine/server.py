@@ -1,0 +1,260 @@
+"""The engine as a server on loopback, for as long as a context lasts."""
+
+import asyncio
+import hmac
+import json
+import os
+import secrets
+import socket
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lmgame_serving.endpoint import Endpoint
+from lmgame_serving.pico_engine.chat import ChatRequest, Completion, Piece, RefusedError
+from lmgame_serving.pico_engine.model import Pico
+from lmgame_serving.pico_engine.picture import Sight
+from lmgame_serving.pico_engine.text import IMAGE, Text
+
+FOLDER = Path(str(files("lmgame_serving") / "pico"))
+"""Where the model is, in the installed package."""
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes of a request; far more than a frame and a long conversation take."""
+MOST_THREADS = 2
+"""More gain nothing on matrices of 256 columns."""
+KEEP_ALIVE = 75
+"""Seconds an idle connection is kept, longer than clients do, so that none sends on one that is being closed."""
+
+
+@asynccontextmanager
+async def serve(*, name: str, model: str, folder: Path = FOLDER) -> AsyncIterator[Endpoint]:
+    """Run pico in this process while the context lasts.
+
+    Requests are answered one at a time, in the order they come. Generation doesn't hold Python's global lock.
+
+    Args:
+        name: The model's name as the user typed it.
+        model: The model's name in the API.
+        folder: Where its files are.
+
+    Raises:
+        EndpointError: If the engine or the model can't be loaded.
+    """
+    key = secrets.token_urlsafe()
+    starting = asyncio.ensure_future(asyncio.to_thread(_start, folder, model, key))
+    try:
+        server = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.to_thread((await starting).stop)
+        raise
+    try:
+        yield Endpoint(
+            name=name, base_url=f"{server.address}/v1", model=model, provider="pico", api_key=key, vision=True
+        )
+    finally:
+        await asyncio.shield(asyncio.to_thread(server.stop))
+
+
+def _start(folder: Path, model: str, key: str) -> "_Server":
+    return _Server(Engine(folder, model), key)
+
+
+class Engine:
+    """The loaded model and the application that answers for it.
+
+    Args:
+        folder: The model's.
+        name: What the model is called in the API.
+
+    Raises:
+        EndpointError: If it can't be loaded.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._name = name
+        self._model = Pico(folder, _threads())
+        self._sight, self._text = Sight(folder), Text(folder)
+        self._warm_up()
+        self._turn = asyncio.Lock()  # whose turn it is: one answer at a time, first come, first served
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="pico")
+        self.stopping = threading.Event()
+        routes = [
+            Route("/v1/chat/completions", self._chat, methods=["POST"]),
+            Route("/v1/models", self._models),
+            Route("/health", self._health),
+        ]
+        handlers: Any = {RefusedError: _refusal, HTTPException: _http_error, Exception: _fault}
+        self.application = Starlette(routes=routes, exception_handlers=handlers)
+
+    def close(self) -> None:
+        """Let go of the worker."""
+        self._worker.shutdown(wait=True)
+
+    def _warm_up(self) -> None:
+        """The first answer takes several times as long as the others; nobody should wait for it."""
+        picture = np.zeros((1, 3, *[self._sight.side] * 2), np.float32)
+        answer = self._model.read(self._text.prompt(f"{IMAGE}tetris\n"), picture)
+        answer.go_on(self._model.end)
+
+    async def _health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _models(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [{"id": self._name, "object": "model", "owned_by": "lmgame"}]})
+
+    async def _chat(self, request: Request) -> Response:
+        asked = ChatRequest.read(await _body(request))
+        completion = Completion(self._model, self._sight, self._text, self._name, asked)
+        pieces = self._generate(completion)
+        try:
+            first = await anext(pieces)  # so that a picture that can't be read is an error and no stream
+            if asked.stream:
+                return _Stream(_events(completion, first, pieces, asked.wants_usage))
+            texts, last = [first.text], first
+            async for last in pieces:
+                texts.append(last.text)
+                if await request.is_disconnected():
+                    break
+            await pieces.aclose()
+            return JSONResponse(completion.document("".join(texts), last.finish_reason))
+        except StopAsyncIteration:
+            raise RefusedError("The server is being stopped.", 503) from None
+
+    async def _generate(self, completion: Completion) -> AsyncGenerator[Piece]:
+        """The pieces of an answer; each is made in the worker."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            pieces = completion.pieces()
+            while not self.stopping.is_set():
+                piece = await loop.run_in_executor(self._worker, next, pieces, None)
+                if piece is None:
+                    return
+                yield piece
+
+
+class _Stream(StreamingResponse):
+    """A stream that is closed whatever becomes of its client, so that the next request gets its turn at once."""
+
+    def __init__(self, events: AsyncGenerator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._events.aclose()
+
+
+async def _events(
+    completion: Completion, first: Piece, rest: AsyncGenerator[Piece], usage: bool
+) -> AsyncGenerator[bytes]:
+    """An answer as server-sent events."""
+    try:
+        yield _event(completion.chunk(None))
+        yield _event(completion.chunk(first))
+        finished = first.finish_reason is not None
+        async for piece in rest:
+            yield _event(completion.chunk(piece))
+            finished = piece.finish_reason is not None
+        if not finished:
+            return  # the server is being stopped; whoever reads sees a stream without an end
+        if usage:
+            yield _event(completion.usage_chunk())
+        yield b"data: [DONE]\n\n"
+    finally:
+        await rest.aclose()
+
+
+def _event(content: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(content, separators=(",", ":")).encode() + b"\n\n"
+
+
+async def _body(request: Request) -> bytes:
+    """The body of a request. Raises RefusedError if it is too long."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise RefusedError(f"The request is longer than {MAX_BODY:,} bytes.", 413)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _refusal(request: Request, error: RefusedError) -> Response:
+    return JSONResponse(error.body(), error.status)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    return JSONResponse(RefusedError(error.detail, error.status_code).body(), error.status_code, error.headers)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    return JSONResponse(RefusedError(f"Internal error: {type(error).__name__}.", 500).body(), 500)
+
+
+def _threads() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_THREADS)
+
+
+class _Guard:
+    """Lets in who has the key; other users of this machine, and web pages, are kept out."""
+
+    def __init__(self, application: ASGIApp, key: str) -> None:
+        self._application, self._expected = application, f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != "/health":
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._expected):
+                refusal = RefusedError("The API key is missing or wrong.", 401, "invalid_api_key")
+                await JSONResponse(refusal.body(), refusal.status)(scope, receive, send)
+                return
+        await self._application(scope, receive, send)
+
+
+class _Server:
+    """An HTTP server in a thread of its own, answering once the constructor is through."""
+
+    def __init__(self, engine: Engine, key: str) -> None:
+        self._engine = engine
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            _Guard(engine.application, key),
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="pico", daemon=True)
+        self._thread.start()
+        # The socket listens already; what comes now is answered once the thread has begun.
+
+    def stop(self) -> None:
+        """End what is being generated, close all connections, and wait until nothing is left running."""
+        self._engine.stopping.set()
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+        self._engine.close()
