@@ -7,7 +7,8 @@
  * the box, from the left; bit j of the four is row j of the box.
  *
  * An action is turn * 11 + shift + 5: turn 0 none, 1 clockwise, 2 clockwise twice, 3 counter-clockwise; then `shift`
- * columns to the right, -5..5; then a hard drop. Hold is never used.
+ * columns to the right, -5..5; then a hard drop. Hold is never used. Those are at most 7 moves of 4 frames before the drop:
+ * within the lock delay of 30 frames and 15 resets, so that nothing locks before it and no lock delay is kept here.
  */
 #ifdef __CUDACC__
 #define FUNCTION static __device__ __forceinline__
@@ -39,8 +40,8 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 enum { ROWS = 24, COLUMNS = 10, SPAN = 0xFFFFFF, VISIBLE = 20, QUEUE = 5 };
-enum { ACTIONS = 44, SHIFTS = 11, MOVE_FRAMES = 4, LOCK_FRAMES = 30, LOCK_RESETS = 15, TICK = 1000 };
-enum { LINES_A_LEVEL = 10, TOP_LEVEL = 10, KIND_I = 1, KIND_O = 2 };
+enum { ACTIONS = 44, SHIFTS = 11, MOVE_FRAMES = 4, TICK = 1000 };
+enum { LINES_A_LEVEL = 10, TOP_LEVEL = 10, KIND_I = 1 };
 
 /* El-Tetris weights of Pierre Dellacherie's features, as in lmgame_games.tetris.evaluation. */
 #define LANDING_HEIGHT -4.500158825082766f
@@ -71,28 +72,23 @@ TABLE i8 SPAWN_Y[8] = {0, 18, 20, 19, 19, 19, 19, 19};
 TABLE u8 TURNS[8] = {0, 2, 1, 4, 2, 2, 4, 4};
 /* Thousandths of a frame a piece takes to fall one row, by level. */
 TABLE int PERIODS[TOP_LEVEL + 1] = {0, 60000, 47580, 37068, 28364, 21312, 15720, 11381, 8084, 5633, 3849};
-/* Wall kicks by [I or not][state before][0 clockwise, 1 counter-clockwise]: columns to the right, rows up. */
-TABLE i8 KICKS[2][4][2][5][2] = {
-    {
-        {{{0, 0}, {-1, 0}, {-1, 1}, {0, -2}, {-1, -2}}, {{0, 0}, {1, 0}, {1, 1}, {0, -2}, {1, -2}}},
-        {{{0, 0}, {1, 0}, {1, -1}, {0, 2}, {1, 2}}, {{0, 0}, {1, 0}, {1, -1}, {0, 2}, {1, 2}}},
-        {{{0, 0}, {1, 0}, {1, 1}, {0, -2}, {1, -2}}, {{0, 0}, {-1, 0}, {-1, 1}, {0, -2}, {-1, -2}}},
-        {{{0, 0}, {-1, 0}, {-1, -1}, {0, 2}, {-1, 2}}, {{0, 0}, {-1, 0}, {-1, -1}, {0, 2}, {-1, 2}}},
-    },
-    {
-        {{{0, 0}, {-2, 0}, {1, 0}, {-2, -1}, {1, 2}}, {{0, 0}, {-1, 0}, {2, 0}, {-1, 2}, {2, -1}}},
-        {{{0, 0}, {-1, 0}, {2, 0}, {-1, 2}, {2, -1}}, {{0, 0}, {2, 0}, {-1, 0}, {2, 1}, {-1, -2}}},
-        {{{0, 0}, {2, 0}, {-1, 0}, {2, 1}, {-1, -2}}, {{0, 0}, {1, 0}, {-2, 0}, {1, -2}, {-2, 1}}},
-        {{{0, 0}, {1, 0}, {-2, 0}, {1, -2}, {-2, 1}}, {{0, 0}, {-2, 0}, {1, 0}, {-2, -1}, {1, 2}}},
-    },
+/* Wall kicks of the turns that an action can make: from 0 to 1, from 1 to 2, and counter-clockwise from 0 to 3; columns to
+ * the right, rows up. */
+TABLE i8 KICKS_I[3][5][2] = {
+    {{0, 0}, {-2, 0}, {1, 0}, {-2, -1}, {1, 2}},
+    {{0, 0}, {-1, 0}, {2, 0}, {-1, 2}, {2, -1}},
+    {{0, 0}, {-1, 0}, {2, 0}, {-1, 2}, {2, -1}},
+};
+TABLE i8 KICKS[3][5][2] = {
+    {{0, 0}, {-1, 0}, {-1, 1}, {0, -2}, {-1, -2}},
+    {{0, 0}, {1, 0}, {1, -1}, {0, 2}, {1, 2}},
+    {{0, 0}, {1, 0}, {1, 1}, {0, -2}, {1, -2}},
 };
 
-/* The piece in play; the fields of GuidelineEngine. */
 typedef struct {
     int kind, rotation, x, y, level;
-    int fallen;           /* thousandths of frames since it last came down a row */
-    int grounded, landed; /* it rests on something; it has since it reached its lowest row */
-    int lowest, lock_left, resets;
+    int fallen;   /* thousandths of frames since it last came down a row */
+    int grounded; /* it rests on something */
 } Piece;
 
 /* ---- The piece in play ---------------------------------------------------------------------------------------------- */
@@ -130,15 +126,7 @@ FUNCTION int rests(const int *board, const Piece *p) {
 
 FUNCTION void descend(const int *board, Piece *p) {
     p->y--;
-    int lowest = p->y + lowest_row(SHAPES[p->kind][p->rotation]);
-    if (lowest < p->lowest) {
-        p->lowest = lowest;
-        p->landed = 0;
-        p->lock_left = LOCK_FRAMES;
-        p->resets = 0;
-    }
     p->grounded = rests(board, p);
-    if (p->grounded) p->landed = 1;
 }
 
 FUNCTION int appears(const int *board, int kind) {
@@ -147,24 +135,15 @@ FUNCTION int appears(const int *board, int kind) {
 
 /* A piece that `appears`; it comes down one row at once. */
 FUNCTION Piece spawn(const int *board, int kind, int level) {
-    Piece p = {kind, 0, SPAWN_X[kind], SPAWN_Y[kind], level, 0, 0, 0, 2 * ROWS, LOCK_FRAMES, 0};
-    if (rests(board, &p))
-        p.grounded = p.landed = 1;
-    else
-        descend(board, &p);
+    Piece p = {kind, 0, SPAWN_X[kind], SPAWN_Y[kind], level, 0, 0};
+    p.grounded = rests(board, &p);
+    if (!p.grounded) descend(board, &p);
     return p;
 }
 
 FUNCTION void touched(const int *board, Piece *p) {
-    if (p->landed) {
-        p->resets++;
-        p->lock_left = LOCK_FRAMES;
-    }
     p->grounded = rests(board, p);
-    if (p->grounded) {
-        p->landed = 1;
-        p->fallen = 0;
-    }
+    if (p->grounded) p->fallen = 0;
 }
 
 FUNCTION int shift(const int *board, Piece *p, int columns) {
@@ -175,10 +154,10 @@ FUNCTION int shift(const int *board, Piece *p, int columns) {
 }
 
 FUNCTION int rotate(const int *board, Piece *p, int counter) {
-    int state = (p->rotation + (counter ? 3 : 1)) & 3, count = p->kind == KIND_O ? 1 : 5;
+    int state = (p->rotation + (counter ? 3 : 1)) & 3, which = counter ? 2 : p->rotation & 1;
     u32 shape = SHAPES[p->kind][state];
-    for (int kick = 0; kick < count; kick++) {
-        const i8 *change = KICKS[p->kind == KIND_I][p->rotation][counter][kick];
+    for (int kick = 0; kick < 5; kick++) { /* an O fits as it is */
+        const i8 *change = p->kind == KIND_I ? KICKS_I[which][kick] : KICKS[which][kick];
         if (fits(board, shape, p->x + change[0], p->y + change[1])) {
             p->rotation = state;
             p->x += change[0];
@@ -190,19 +169,14 @@ FUNCTION int rotate(const int *board, Piece *p, int counter) {
     return 0;
 }
 
-/* Let the frames of a move pass; whether it locked where it is. */
-FUNCTION int pass(const int *board, Piece *p) {
+/* Let the frames of a move pass. */
+FUNCTION void pass(const int *board, Piece *p) {
     int frames = MOVE_FRAMES;
-    for (;;) {
-        if (p->grounded) {
-            if (p->resets >= LOCK_RESETS || frames >= p->lock_left) return 1;
-            p->lock_left -= frames;
-            return 0;
-        }
+    while (!p->grounded) {
         int period = PERIODS[p->level], need = (period - p->fallen + TICK - 1) / TICK;
         if (frames < need) {
             p->fallen += TICK * frames;
-            return 0;
+            return;
         }
         frames -= need;
         p->fallen += TICK * need - period;
@@ -211,13 +185,13 @@ FUNCTION int pass(const int *board, Piece *p) {
     }
 }
 
-/* Play an action up to the lock; whether each of its moves did something and none came too late. */
+/* Play an action up to the lock; whether each of its moves did something. */
 LARGE_FUNCTION int play(const int *board, Piece *p, int action) {
     int turn = action / SHIFTS, columns = action % SHIFTS - 5, valid = 1;
     int turns = turn == 2 ? 2 : turn > 0, moves = turns + (columns < 0 ? -columns : columns);
     for (int move = 0; move < moves; move++) {
         valid &= move < turns ? rotate(board, p, turn == 3) : shift(board, p, columns < 0 ? -1 : 1);
-        if (pass(board, p)) return 0;
+        pass(board, p);
     }
     p->y -= drop_rows(board, SHAPES[p->kind][p->rotation], p->x, p->y);
     return valid;

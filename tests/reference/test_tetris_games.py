@@ -7,7 +7,7 @@ import pytest
 
 from lmgame_games.tetris.bag import Bag
 from lmgame_games.tetris.evaluation import LANDING_HEIGHT, LINES, after, worth
-from lmgame_games.tetris.guideline import FPS, MOVES, GuidelineEngine
+from lmgame_games.tetris.guideline import FPS, LOCK_FRAMES, LOCK_RESETS, MOVE_FRAMES, MOVES, GuidelineEngine
 from lmgame_games.tetris.pieces import CELLS, FLOOR, ROW, SHAPES, I, O, S, Z, corner, place
 from reference.tetris_games import ACTIONS, COLUMNS, INVALID, QUEUE, ROWS, SHIFTS, Games, columns_of, rules, teach
 
@@ -178,31 +178,57 @@ def test_values_are_those_of_the_evaluation() -> None:
     assert dead > 10
 
 
+def shaft(random: np.random.Generator) -> tuple[GuidelineEngine, int]:
+    """A game at any level whose piece has come down by itself, and how many rows, among random cells all around."""
+    engine = GuidelineEngine(Known([*map(int, random.integers(1, 8, 2))]))
+    fallen = int(random.integers(0, engine.drop_rows() + 1))
+    way = engine.mask
+    for _ in range(fallen):
+        engine.wait(FPS)  # at level 1 that is a row
+        way |= engine.mask
+    filled = random.random((19, COLUMNS)) < random.uniform(0.2, 0.9)
+    filled[filled.all(1), 0] = False
+    for y, x in np.argwhere(filled):
+        engine.board |= ~way & 1 << place(int(x), int(y))
+    engine.grounded = engine.mask >> ROW & engine.board != 0
+    engine.level = int(random.integers(1, 11))
+    return engine, fallen
+
+
+def last_kick(engine: GuidelineEngine, action: int) -> int:
+    """Which kick the last turn of an action takes; -1 if it ends with something else."""
+    turns = TURNS[action // SHIFTS]
+    if action % SHIFTS != SHIFTS // 2 or not turns:
+        return -1
+    game = engine.copy()
+    for turn in turns[:-1]:
+        game.play(turn)
+    game.rotate(turns[-1] - CW)
+    return game.kick
+
+
 def test_values_of_a_piece_that_has_come_down_by_itself() -> None:
-    batch = rules(None)
-    states = [
-        (pair.engine.copy(), pair.games.state.columns[pair.game].copy())
-        for number, (_, pairs, _) in enumerate(histories(n=20, seed=3, steps=25))
-        for pair in pairs
-        if number % 5 == 0
-    ]
-    fallen = np.arange(len(states), dtype=np.int32) % 18
-    values = np.empty((len(states), ACTIONS), np.float32)
-    where = np.empty((len(states), 3), np.int32)
-    columns, kind, coming, level = (
-        np.array(column, np.int32)
-        for column in zip(*((c, e.kind, e.next_kinds(1)[0], e.level) for e, c in states), strict=True)
-    )
-    teach(batch, columns, kind, coming, level, fallen, values, where)
-    for number, (engine, _) in enumerate(states):
-        level = engine.level
-        engine.level = 1
-        for _ in range(fallen[number]):
-            if not engine.grounded:
-                engine.wait(FPS)  # at level 1 that is a row
-        engine.level = level
+    random = np.random.default_rng(3)
+    games = [shaft(random) for _ in range(1500)]
+    boards = np.array([[[e.board >> place(x, y) & 1 for x in range(COLUMNS)] for y in range(ROWS)] for e, _ in games])
+    rows = [(engine.kind, engine.next_kinds(1)[0], engine.level, fallen) for engine, fallen in games]
+    kind, coming, level, fallen = (np.array(column, np.int32) for column in zip(*rows, strict=True))
+    values = np.empty((len(games), ACTIONS), np.float32)
+    where = np.empty((len(games), 3), np.int32)
+    teach(rules(None), columns_of(boards), kind, coming, level, fallen, values, where)
+    for number, (engine, _) in enumerate(games):
         assert tuple(where[number]) == (*corner(engine.pos), engine.drop_rows())
         assert [*(values[number] > INVALID)] == [is_valid(engine, action) for action in range(ACTIONS)]
+        valid = np.flatnonzero(values[number] > INVALID)
+        for action in {*random.permutation(valid)[:1], *(a for a in valid if last_kick(engine, a) > 1)}:
+            assert values[number, action] == pytest.approx(value(engine, int(action)), abs=0.01)
+
+
+def test_no_action_takes_as_long_as_the_lock_delay() -> None:
+    """The batched rules keep none."""
+    longest = max(len(presses(action)) for action in range(ACTIONS))
+    assert longest * MOVE_FRAMES < LOCK_FRAMES
+    assert longest < LOCK_RESETS
 
 
 def test_the_columns_are_the_board() -> None:
