@@ -46,7 +46,7 @@ async def play_async(
     """Play episodes and return their results.
 
     Args:
-        model: As in `--model`: `smollm2`, `openai/gpt-…`, `URL#model`, `random`, `scripted`, …
+        model: As in `--model`: `pico`, `smollm2`, `openai/gpt-…`, `URL#model`, `random`, `scripted`, …
         game: A game's name, or several.
         episodes: Number of episodes of each game; their seeds are `seed`, `seed + 1`, … Default 1.
         seed: The first seed.

@@ -11,7 +11,7 @@ from lmgame_games import Card, ObservationKind
 from lmgame_leaderboards import RunRecord, Versions, fresh_folder, run_path
 from lmgame_serving import Endpoint, Resolved
 
-PACKAGES = ("numpy", "gymnasium", "nes-py", "gym-super-mario-bros", "xllamacpp", "openai", "pillow")
+PACKAGES = ("numpy", "gymnasium", "nes-py", "gym-super-mario-bros", "xllamacpp", "onnxruntime", "openai", "pillow")
 """Packages whose versions a run's record names, because games and engines stand on them."""
 
 KINDS: tuple[ObservationKind, ...] = ("text", "image", "both")
@@ -51,6 +51,7 @@ def begin_record(request: Request, target: Resolved | None, rom: str | None = No
         fixed,
         versions,
         prompt_hashes={} if target is None else {f"{c.game}/{c.preset}": _prompt_hash(request, c) for c in cards},
+        reference=target is not None and bool(target.trained_on),
         baselines={f"{c.game}/{c.preset}": c.baselines for c in cards},
     )
 

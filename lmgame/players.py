@@ -43,10 +43,38 @@ def resolved(request: Request, env: Mapping[str, str] | None = None) -> Resolved
     return resolve(request.model, base_url=request.base_url, env=env, also_known=AGENTS)
 
 
-def check_sight(request: Request, target: Resolved | None) -> None:
-    """Raise UsageError where frames must be shown to a model that is known to take none."""
-    if target is None or target.vision is not False:
+def check_fit(request: Request, target: Resolved | None) -> None:
+    """Raise UsageError where a model is known not to be able to play what is asked for, or not to see it."""
+    if target is None:
         return
+    if target.trained_on:
+        _check_trained(request, target)
+    if not target.reads_text:
+        _check_unread(request)
+    if target.vision is False:
+        _check_unseen(request)
+
+
+def _check_trained(request: Request, target: Resolved) -> None:
+    for preset in request.cards():
+        if (asked := f"{preset.game}/{preset.preset}") not in target.trained_on:
+            known = " and ".join(target.trained_on)
+            raise UsageError(
+                f"{request.model} was trained to play {known}, and can't play anything else; {asked} was asked for. "
+                "Choose one of them, or another model."
+            )
+
+
+def _check_unread(request: Request) -> None:
+    if request.observation in ("text", "both"):
+        raise UsageError(
+            f"{request.model} sees frames and reads no text. Leave out --observation, or use --observation image."
+        )
+    if request.history:
+        raise UsageError(f"{request.model} reads no text, so earlier turns can't be shown to it. Leave out --history.")
+
+
+def _check_unseen(request: Request) -> None:
     for preset in request.cards():
         if preset.observation in ("image", "both"):
             raise UsageError(
@@ -55,6 +83,13 @@ def check_sight(request: Request, target: Resolved | None) -> None:
             )
     if request.observation in ("image", "both"):
         raise UsageError(f"{request.model} takes no images. Use --observation text.")
+
+
+def usual_observation(target: Resolved, *, vision: bool) -> ObservationKind:
+    """What a model is shown where neither the request nor the preset says so; `vision`: whether it takes images."""
+    if not target.reads_text:
+        return "image"
+    return "both" if vision else "text"
 
 
 def sampling_of(request: Request, endpoint: Endpoint) -> Sampling:
@@ -130,8 +165,9 @@ async def open_players(
                     reasoning=found.reasoning,
                 )
 
-            settle = _observing(request, "both" if found.vision else "text")
-            about = {"model": endpoint.model, "provider": endpoint.provider, "structured": sampling.structured}
+            settle = _observing(request, usual_observation(endpoint, vision=found.vision))
+            about: dict[str, Any] = {"model": endpoint.model, "provider": endpoint.provider}
+            about |= {"structured": sampling.structured, "reference": bool(endpoint.trained_on)}
             yield Players(make, settle, about)
         finally:
             await client.close()
@@ -140,7 +176,7 @@ async def open_players(
 def _wants_images(request: Request, endpoint: Endpoint) -> bool | None:
     """Whether any game must be seen (True), none is (False), or it depends on the model (None)."""
     kinds = {request.observation or preset.observation for preset in request.cards()}
-    if kinds & {"image", "both"}:
+    if kinds & {"image", "both"} or not endpoint.reads_text:
         return True
     return False if kinds == {"text"} or endpoint.vision is False else None
 

@@ -10,7 +10,7 @@ from lmgame.budget import Budget
 from lmgame.episode import EpisodePlan, EpisodeState
 from lmgame.identity import begin_record, folder_of
 from lmgame.lines import usage_of
-from lmgame.players import AgentMaker, check_sight, is_agent, open_players, resolved
+from lmgame.players import AgentMaker, check_fit, is_agent, open_players, resolved
 from lmgame.request import Request
 from lmgame.schedule import Scheduler
 from lmgame.watch import Silent, Watcher
@@ -101,7 +101,7 @@ async def play_request(
     watcher = watcher or Silent()
     rom = _try_games(request)
     target = None if agent else resolved(request)
-    check_sight(request, target)
+    check_fit(request, target)
     record = begin_record(request, target, rom)
     path = folder_of(request, record)
     record.command = command(path)

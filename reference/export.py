@@ -27,13 +27,13 @@ from transformers import PreTrainedTokenizerFast as Tokenizer
 
 from lmgame_agents.prompt import system_prompt
 from lmgame_games import card
+from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.chat import ChatRequest, Completion
 from lmgame_serving.pico_engine.model import GRAPHS, SUMS, WEIGHTS, Pico
 from lmgame_serving.pico_engine.picture import Sight
 from lmgame_serving.pico_engine.text import Text
 from reference.graphs import decoder_graph, vision_graph
 
-SHIPPED = Path(__file__).parents[1] / "serving" / "lmgame_serving" / "pico"
 COPIED = (
     "config.json",
     "generation_config.json",
@@ -168,7 +168,7 @@ def main() -> None:
     """Export, compare, and end with exit code 1 if the answers differ."""
     parser = argparse.ArgumentParser(prog="python -m reference.export", description=__doc__.split("\n")[0])
     parser.add_argument("trained", type=Path, help="the folder that training wrote")
-    parser.add_argument("--to", type=Path, default=SHIPPED, help="the folder to write")
+    parser.add_argument("--to", type=Path, default=FOLDER, help="the folder to write")
     parser.add_argument("--frames", type=Path, help="a folder of pictures to compare the answers on")
     arguments = parser.parse_args()
     export(arguments.trained, arguments.to)

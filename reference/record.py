@@ -18,9 +18,9 @@ from PIL import Image
 
 from lmgame_agents.parser import parse_answer
 from lmgame_games import card, frame_of, games, make, play_moves
+from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.model import Pico
 from lmgame_serving.pico_engine.picture import Sight
-from lmgame_serving.pico_engine.server import FOLDER
 from lmgame_serving.pico_engine.text import IMAGE, Text
 
 PLAYED = ("tetris", "mario")

@@ -23,6 +23,7 @@ Row = dict[str, Any]
 RUN_COLUMNS: tuple[Column, ...] = (
     ("run", "text"),
     ("model", "text"),
+    ("reference", "integer"),
     ("clock", "text"),
     ("episode", "text"),
     ("game", "text"),
@@ -30,7 +31,7 @@ RUN_COLUMNS: tuple[Column, ...] = (
     ("version", "integer"),
     ("seed", "integer"),
 )
-"""Columns that every row has."""
+"""Columns that every row has. `reference` is 1 where the model was trained on the games, else 0."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes spreadsheets take a cell for a formula (OWASP, CSV Injection)."""
@@ -148,6 +149,7 @@ def _run_cells(record: RunRecord, episode: str, game: str, preset: str, version:
     return {
         "run": record.id,
         "model": request.model,
+        "reference": int(record.reference),
         "clock": request.clock,
         "episode": episode,
         "game": game,

@@ -186,6 +186,9 @@ class RunRecord(BaseModel):
     """`request_id` of the request."""
     request: RunRequest
     versions: Versions
+    reference: bool = False
+    """Whether the model was trained on the very games, as a fixed point to compare with. Such scores are no evidence
+    about general models and are never ranked among theirs."""
     prompt_hashes: dict[str, str] = Field(default_factory=dict)
     """Hash of the prompt's fixed part, by `game/preset`."""
     baselines: dict[str, dict[str, BaselineRecord]] = Field(default_factory=dict)
@@ -201,6 +204,7 @@ class RunRecord(BaseModel):
         request: RunRequest | Mapping[str, Any],
         versions: Versions,
         *,
+        reference: bool = False,
         prompt_hashes: Mapping[str, str] | None = None,
         baselines: Mapping[str, Mapping[str, Any]] | None = None,
         command: str = "",
@@ -210,6 +214,7 @@ class RunRecord(BaseModel):
         Args:
             request: What was asked for; a mapping is checked against `RunRequest`.
             versions: What plays.
+            reference: Whether the model was trained on the games.
             prompt_hashes: By `game/preset`.
             baselines: By `game/preset`, then player: `BaselineRecord`s, or objects or mappings with their fields.
             command: The command that continues the run.
@@ -223,6 +228,7 @@ class RunRecord(BaseModel):
             id=request_id(request),
             request=request,
             versions=versions,
+            reference=reference,
             prompt_hashes=dict(prompt_hashes or {}),
             baselines={
                 key: {

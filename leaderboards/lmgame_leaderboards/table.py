@@ -9,25 +9,34 @@ RIGHT = (False, False, False, True, False, False, True, True)
 """Which columns hold numbers."""
 
 
-def markdown_table(summaries: Iterable[Summary], model: str, *, clock: str = "paused") -> str:
+REFERENCE = (
+    "{} is a reference: it was trained on these very games. Its scores are a fixed point to compare with, no evidence "
+    "about general models, and are never ranked among theirs."
+)
+
+
+def markdown_table(summaries: Iterable[Summary], model: str, *, clock: str = "paused", reference: bool = False) -> str:
     """A table with the model's row for each game and preset, and the baselines' rows below it, worst first.
 
     Args:
         summaries: From `summarize`.
         model: What the model's rows are called.
         clock: The run's clock; `realtime` is told beside the preset, since such scores stand apart.
+        reference: Whether the model was trained on the games, which is then said in its rows and below the table.
 
     Returns:
         Lines ending in a newline each, columns padded. ↑ says that more is better; the interval is that of the mean,
         a dash where there is none.
     """
+    player = f"**{model}** (reference)" if reference else f"**{model}**"
     rows: list[tuple[str, ...]] = []
     for summary in summaries:
         preset = summary.preset if clock == "paused" else f"{summary.preset}, {clock}"
-        rows.append(_row(summary.game, preset, f"**{model}**", summary.n, summary.mean, summary.ci95))
-        for player, score in sorted(summary.baselines.items(), key=lambda item: (item[1].mean, item[0])):
-            rows.append(_row("", "", player, score.n, score.mean, score.ci95))
-    return _markdown(rows)
+        rows.append(_row(summary.game, preset, player, summary.n, summary.mean, summary.ci95))
+        for baseline, score in sorted(summary.baselines.items(), key=lambda item: (item[1].mean, item[0])):
+            rows.append(_row("", "", baseline, score.n, score.mean, score.ci95))
+    table = _markdown(rows)
+    return f"{table}\n{_escape(REFERENCE.format(model))}\n" if reference else table
 
 
 def _row(

@@ -9,7 +9,7 @@ from rich.table import Table
 from lmgame.request import AGENTS
 from lmgame_games import card, game
 from lmgame_games import games as registered
-from lmgame_serving import PROVIDERS
+from lmgame_serving import PICO_GAMES, PROVIDERS
 
 
 def games(
@@ -71,6 +71,12 @@ def models() -> None:
     table = Table("--model", "what it is", "key", box=None, pad_edge=False)
     for agent in AGENTS:
         table.add_row(agent, "a player of this machine: no model, no endpoint", "")
+    table.add_row(
+        "pico",
+        f"a reference that comes with lmgame: 8 million parameters, trained on {' and '.join(PICO_GAMES)}, sees frames "
+        "alone, on this machine's CPU; no evidence about general models, never ranked among them",
+        "",
+    )
     table.add_row("smollm2", "SmolLM2-135M-Instruct on this machine's CPU; fetched at first use (93 MB)", "")
     table.add_row("llamacpp/FILE.gguf", "any model that llama.cpp runs, on this machine's CPU", "")
     for provider in PROVIDERS.values():

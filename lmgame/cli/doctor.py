@@ -18,6 +18,8 @@ from rich.text import Text
 from lmgame_common import LmgameError
 from lmgame_games import games
 from lmgame_serving import PROVIDERS
+from lmgame_serving.pico_engine import FOLDER
+from lmgame_serving.pico_engine.model import check_files
 from lmgame_serving.smollm2 import cache_folder, is_cached
 
 
@@ -56,6 +58,7 @@ def _python() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     optional = {
+        "onnxruntime": ("pico on the CPU", None),
         "xllamacpp": ("models on the CPU (smollm2, llamacpp/…)", None),
         "nes-py": ("Super Mario Bros", "mario"),
         "gym-super-mario-bros": ("its cartridge image", "mario"),
@@ -68,6 +71,14 @@ def _packages() -> Iterator[Finding]:
         except PackageNotFoundError:
             cure = f"uv pip install 'lmgame[{extra}]'" if extra else f"uv pip install {name}"
             yield Finding(f"{name}: {purpose}", None, "not installed", cure)
+
+
+def _pico() -> Iterator[Finding]:
+    try:
+        check_files(FOLDER)
+        yield Finding("pico", True, "its files are as they were shipped")
+    except (OSError, ValueError, LmgameError) as error:
+        yield Finding("pico", False, str(error), "reinstall lmgame")
 
 
 def _games() -> Iterator[Finding]:
@@ -106,4 +117,4 @@ def _screens() -> Iterator[Finding]:
     yield Finding("display, for --model human", True if shown else None, "found" if shown else "none", cure)
 
 
-LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _packages, _games, _keys, _places, _screens)
+LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _packages, _pico, _games, _keys, _places, _screens)

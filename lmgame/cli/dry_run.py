@@ -10,12 +10,12 @@ from rich.text import Text
 
 from lmgame.episode import EpisodePlan, observe
 from lmgame.identity import begin_record, folder_of
-from lmgame.players import is_agent, resolved
+from lmgame.players import check_fit, is_agent, resolved, usual_observation
 from lmgame.request import Request
 from lmgame_agents import system_prompt
 from lmgame_agents.prompt import turn_content
 from lmgame_common import printable
-from lmgame_games import Card
+from lmgame_games import Card, ObservationKind
 from lmgame_serving import PROVIDERS, Endpoint, Resolved
 
 
@@ -25,9 +25,10 @@ def dry_run(request: Request, as_json: bool) -> None:
     variables = [name for provider in PROVIDERS.values() for name in provider.key_variables]
     held = {name: value for name, value in os.environ.items() if value}
     target = resolved(request, env={**dict.fromkeys(variables, "unset"), **held})
+    check_fit(request, target)
     record = begin_record(request, target)
     structured = bool(target and target.structured_outputs) if request.structured is None else request.structured
-    seeing = target is not None and target.vision is not False
+    usual = "text" if target is None else usual_observation(target, vision=target.vision is not False)
     needs = {
         "folder": str(folder_of(request, record)),
         "endpoint": _where(target),
@@ -36,7 +37,7 @@ def dry_run(request: Request, as_json: bool) -> None:
         "decisions_at_most": sum(request.decisions(c) for c in request.cards()) * len(request.seeds),
     }
     cards = () if is_agent(request) else request.cards()
-    prompts = {f"{c.game}/{c.preset}": _prompt(request, c, structured, seeing) for c in cards}
+    prompts = {f"{c.game}/{c.preset}": _prompt(request, c, structured, usual) for c in cards}
     if as_json:
         print(json.dumps({"needs": needs, "prompts": prompts}, ensure_ascii=False, indent=1))
         return
@@ -45,7 +46,9 @@ def dry_run(request: Request, as_json: bool) -> None:
         for message in messages:
             console.print(Rule(f"{name} · {message['role']}"))
             console.print(Text(printable(_words(message["content"]))), soft_wrap=True)
-    if seeing and request.observation is None:
+    if target is not None and not target.reads_text:
+        console.print(Text(f"{request.model} takes the frame and the game's name, and drops the rest.", style="dim"))
+    elif usual == "both" and request.observation is None:
         console.print(Text("If the endpoint turns out to take no images, the frame is left out.", style="dim"))
     console.print(Rule("needs"))
     for name, value in needs.items():
@@ -66,14 +69,14 @@ def _key(target: Resolved | None) -> str:
     return f"{' or '.join(provider.key_variables)} ({'set' if held else 'not set'})"
 
 
-def _prompt(request: Request, preset: Card, structured: bool, seeing: bool) -> list[dict[str, Any]]:
+def _prompt(request: Request, preset: Card, structured: bool, usual: ObservationKind) -> list[dict[str, Any]]:
     plan = EpisodePlan(
         card=preset,
         seed=request.seeds[0],
         max_decisions=request.decisions(preset),
         options=request.options_of(preset.game),
     )
-    kind = request.observation or preset.observation or ("both" if seeing else "text")
+    kind = request.observation or preset.observation or usual
     env = plan.make()
     try:
         env.reset(seed=plan.seed)

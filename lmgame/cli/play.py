@@ -20,7 +20,7 @@ from lmgame.run import RunResult, play_request
 from lmgame_common import InterruptedRunError, LmgameError, UsageError, printable
 from lmgame_leaderboards import markdown_table
 
-MODEL = "What plays: smollm2, openai/…, URL#model, random, scripted, human, …; `lmgame models` lists them."
+MODEL = "What plays: pico, smollm2, openai/…, URL#model, random, scripted, human, …; `lmgame models` lists them."
 AGENT, LIMITS, OUTPUT = "The model", "Limits", "Output"
 
 
@@ -220,7 +220,9 @@ def _play(request: Request) -> RunResult:
 def _report(result: RunResult) -> None:
     console = Console(highlight=False)
     # Markdown, so that it can be pasted into an issue as it is.
-    print(printable(markdown_table(result.summary, result.run.request.model, clock=result.run.request.clock)))
+    request = result.run.request
+    table = markdown_table(result.summary, request.model, clock=request.clock, reference=result.run.reference)
+    print(printable(table))
     console.print(f"run folder: {result.folder}", markup=False, soft_wrap=True)
     best = max((row for row in result.episodes if row.outcome), key=lambda row: row.score, default=None)
     if best is None:

@@ -41,9 +41,11 @@ def _show(console: Console, episode: Path, only: int | None) -> None:
     header = log.header
     kind = header.get("observation")
     limit = header.get("max_decisions", found.max_decisions)
-    _rule(console, f"{episode.stem} · {header['model']}")
+    endpoint = header.get("endpoint", {})
+    reference = " (reference: trained on this game)" if endpoint.get("reference") else ""
+    _rule(console, f"{episode.stem} · {header['model']}{reference}")
     if kind and only is None:
-        structured = header.get("endpoint", {}).get("structured", False)
+        structured = endpoint.get("structured", False)
         told = system_prompt(found, kind, structured=structured, realtime=header.get("clock") == "realtime")
         _part(console, "system prompt", told)
     for step in walk(episode):

@@ -1,12 +1,14 @@
-"""From a model's name to an endpoint that answers: providers, URLs, and an engine in this process."""
+"""From a model's name to an endpoint that answers: providers, URLs, and engines in this process."""
 
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.fetch import Progress
-from lmgame_serving.names import SMOLLM2, EmbeddedModel, Resolved, known_names, resolve
+from lmgame_serving.names import PICO, PICO_GAMES, SMOLLM2, EmbeddedModel, Resolved, known_names, resolve
 from lmgame_serving.opening import open_endpoint
 from lmgame_serving.providers import PROVIDERS, Provider
 
 __all__ = [
+    "PICO",
+    "PICO_GAMES",
     "PROVIDERS",
     "SMOLLM2",
     "EmbeddedModel",

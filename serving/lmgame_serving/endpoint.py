@@ -16,7 +16,8 @@ class Endpoint:
     model: str
     """The model's name as the server knows it. Empty where the server is still to be asked; see `open_endpoint`."""
     provider: str
-    """A name from the table of providers, `url` for any other server, `llamacpp` for the engine in this process."""
+    """A name from the table of providers, `url` for any other server, `llamacpp` or `pico` for an engine in this
+    process."""
     api_key: str | None = field(default=None, repr=False)
     """The secret; None where the server asks for none. Never write it anywhere: see `redact`."""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -25,6 +26,12 @@ class Endpoint:
     """Whether answers held to a JSON schema are asked for unless the user says otherwise."""
     vision: bool | None = None
     """Whether the model takes images; None where only trying tells."""
+    reads_text: bool = True
+    """False for a model that looks at the picture alone, whatever it is told."""
+    trained_on: tuple[str, ...] = ()
+    """The games, as `GAME/PRESET`, that a reference model was trained to play, and plays no others. Its scores are a
+    fixed point to compare with, no evidence about general models, and are never ranked among theirs. Empty for all
+    other models, which were trained on what nobody here knows."""
     max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the API calls the limit on generated tokens."""
     request_defaults: Mapping[str, Any] = field(default_factory=dict)

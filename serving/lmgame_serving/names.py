@@ -11,7 +11,9 @@ from lmgame_common import UnknownNameError, UsageError, is_loopback
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.providers import PROVIDERS, Provider
 
-SMOLLM2 = "smollm2"
+PICO, SMOLLM2 = "pico", "smollm2"
+PICO_GAMES = ("tetris/standard", "mario/standard")
+"""What `pico` was trained to play, as `GAME/PRESET`."""
 _LLAMACPP = "llamacpp"
 _MAKERS = {
     "gpt": "openai",
@@ -28,27 +30,51 @@ _MAKERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedModel:
-    """A model that the engine in this process is to run."""
+    """A model that an engine in this process is to run."""
 
     name: str
     """The model's name as the user typed it."""
     model: str
     """Its name towards the engine, and in records."""
     path: Path | None
-    """The GGUF file; None for the built-in model, which is fetched when it is first opened."""
+    """The GGUF file; None for the built-in models: `smollm2` is fetched when it is first opened, `pico` is there."""
     provider: str = _LLAMACPP
+    """The engine."""
     structured_outputs: bool = True
-    """Small models need to be held to a schema, and the engine can."""
+    """Small models need to be held to a schema, and llama.cpp can."""
     vision: bool | None = False
+    reads_text: bool = True
+    """As in `Endpoint`."""
+    trained_on: tuple[str, ...] = ()
+    """As in `Endpoint`."""
+
+
+_PICO = EmbeddedModel(
+    name=PICO,
+    model=PICO,
+    path=None,
+    provider=PICO,
+    structured_outputs=False,
+    vision=True,
+    reads_text=False,
+    trained_on=PICO_GAMES,
+)
 
 
 type Resolved = Endpoint | EmbeddedModel
-"""What a name stands for. Both kinds have `name`, `model`, `provider`, `structured_outputs` and `vision`."""
+"""What a name stands for. Both kinds have `name`, `model`, `provider`, `structured_outputs`, `vision`, `reads_text` and
+`trained_on`."""
 
 
 def known_names() -> list[str]:
     """The names and forms of names that `resolve` takes, for help texts; capitals stand for what the user fills in."""
-    return [SMOLLM2, f"{_LLAMACPP}/FILE.gguf", *(f"{name}/MODEL" for name in PROVIDERS), "http://HOST:PORT/v1#MODEL"]
+    return [
+        PICO,
+        SMOLLM2,
+        f"{_LLAMACPP}/FILE.gguf",
+        *(f"{name}/MODEL" for name in PROVIDERS),
+        "http://HOST:PORT/v1#MODEL",
+    ]
 
 
 def resolve(
@@ -61,8 +87,8 @@ def resolve(
     """Find out what a model's name stands for.
 
     Args:
-        name: `smollm2`, `llamacpp/FILE.gguf`, `PROVIDER/MODEL` or `URL#MODEL`. With `base_url`, the name that the
-            server there has for the model, whatever it looks like.
+        name: `pico`, `smollm2`, `llamacpp/FILE.gguf`, `PROVIDER/MODEL` or `URL#MODEL`. With `base_url`, the name that
+            the server there has for the model, whatever it looks like.
         base_url: An OpenAI-compatible server's URL.
         env: Where keys are looked up; the process's environment by default.
         also_known: Names that the caller handles itself, such as `random`, to offer them too when a name is wrong.
@@ -79,6 +105,8 @@ def resolve(
     if "://" in name:
         url, _, model = name.partition("#")
         return _at_url(name, url, model, env)
+    if name == PICO:
+        return _PICO
     if name == SMOLLM2:
         return EmbeddedModel(name=name, model=SMOLLM2, path=None)
     prefix, slash, rest = name.partition("/")

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from lmgame_common import EndpointError, explained_proxies, is_loopback, quoted
 from lmgame_serving import llamacpp, smollm2
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.fetch import Progress
-from lmgame_serving.names import Resolved
+from lmgame_serving.names import PICO, EmbeddedModel, Resolved
 
 
 @asynccontextmanager
@@ -22,7 +22,7 @@ async def open_endpoint(
     """Make a model answer while the context lasts.
 
     A remote model is there already; a URL without a model's name is asked which one it has. A model on this machine
-    is fetched if need be, loaded, and stopped at the end.
+    is fetched if need be, loaded by the engine that it is for, and stopped at the end.
 
     Args:
         resolved: What `resolve` found.
@@ -36,9 +36,26 @@ async def open_endpoint(
     if isinstance(resolved, Endpoint):
         yield resolved if resolved.model else await _with_only_model(resolved)
         return
+    async with await _engine(resolved, concurrency, progress) as endpoint:
+        yield replace(
+            endpoint,
+            structured_outputs=resolved.structured_outputs,
+            vision=resolved.vision,
+            reads_text=resolved.reads_text,
+            trained_on=resolved.trained_on,
+        )
+
+
+async def _engine(
+    resolved: EmbeddedModel, concurrency: int, progress: Progress | None
+) -> AbstractAsyncContextManager[Endpoint]:
+    """The engine for a model on this machine, not yet started."""
+    if resolved.provider == PICO:
+        from lmgame_serving.pico_engine.server import serve  # slow to load, and other models don't need it
+
+        return serve(name=resolved.name, model=resolved.model)
     path = resolved.path if resolved.path is not None else await _fetch(progress)
-    async with llamacpp.serve(path, name=resolved.name, model=resolved.model, concurrency=concurrency) as endpoint:
-        yield replace(endpoint, structured_outputs=resolved.structured_outputs, vision=resolved.vision)
+    return llamacpp.serve(path, name=resolved.name, model=resolved.model, concurrency=concurrency)
 
 
 class _CalledOffError(Exception):

@@ -10,7 +10,6 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lmgame_serving.endpoint import Endpoint
+from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.chat import ChatRequest, Completion, Piece, RefusedError
 from lmgame_serving.pico_engine.model import Pico
 from lmgame_serving.pico_engine.picture import Sight
 from lmgame_serving.pico_engine.text import IMAGE, Text
 
-FOLDER = Path(str(files("lmgame_serving") / "pico"))
-"""Where the model is, in the installed package."""
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request; far more than a frame and a long conversation take."""
 MOST_THREADS = 2
