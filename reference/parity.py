@@ -36,7 +36,7 @@ PER_GAME = 5
 """Frames taken of one game."""
 PIECES = 60
 """Pieces that a game is played on for; its frames are drawn from these."""
-RANDOM = 0.2
+RANDOM = 0.1
 """Share of pieces that are dropped anywhere, so that boards are not always tidy."""
 IN_FLIGHT = 32
 LONGEST = 120
@@ -172,9 +172,8 @@ def compare(names: list[str], answers: list[list[dict[str, Any]]]) -> str:
     for name, mine in zip(names[1:], answers[1:], strict=True):
         for number, (first, other) in enumerate(zip(answers[0], mine, strict=True)):
             if first["text"] != other["text"]:
-                lines.append(
-                    f"frame {number}: {names[0]} {first['text'][:LONGEST]}, {name} {other['text'][:LONGEST]}{_where(first, other)}"
-                )
+                texts = f"{names[0]} {first['text'][:LONGEST]}, {name} {other['text'][:LONGEST]}"
+                lines.append(f"frame {number}: {texts}{_where(first, other)}")
     return "\n".join(lines)
 
 
