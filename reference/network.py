@@ -119,7 +119,7 @@ class Network(nn.Module):
         return logits[:, 1 : 1 + nodes], certain
 
     def write(self, features: torch.Tensor, game: str, answer: torch.Tensor) -> torch.Tensor:
-        """What follows the prompt and each token of answers (batch, length): float32 (batch, length + 1, vocabulary)."""
+        """What follows the prompt and each token of answers (batch, length): (batch, length + 1, vocabulary), float32."""
         table = self.model.model.text_model.embed_tokens
         hidden = torch.cat([self._prompt(features, game), table(answer)], 1)
         hidden = self._decode(hidden, torch.arange(hidden.shape[1], device=hidden.device), None)

@@ -61,18 +61,20 @@ class Players:
         device: Where everything is.
         network: The model that plays its half.
         artist: Draws what the model sees.
+        count: Games in each half.
+        capacity: States kept.
     """
 
-    def __init__(self, device: torch.device, network: Network, artist: Artist) -> None:
+    def __init__(self, device: torch.device, network: Network, artist: Artist, count: int, capacity: int) -> None:
         self.network, self.artist, self.device = network, artist, device
-        self.taught, self.own = Games(GAMES, 1, device), Games(GAMES, 2, device)
-        self.replay = Replay(CAPACITY, device)
-        lane = torch.arange(GAMES, device=device) % 4
+        self.taught, self.own = Games(count, 1, device), Games(count, 2, device)
+        self.replay = Replay(capacity, device)
+        lane = torch.arange(count, device=device) % 4
         self.taught_noise = torch.tensor([0.0, 0.03, 0.1, 0.3], device=device)[lane]
         self.own_noise = torch.tensor([0.0, 0.0, 0.02, 0.1], device=device)[lane]
         self.stats = {name: torch.zeros((), device=device) for name in ("agree", "regret", "deaths", "moves")}
-        self._shuffle_levels(self.taught, torch.ones(GAMES, dtype=torch.bool, device=device))
-        self._shuffle_levels(self.own, torch.ones(GAMES, dtype=torch.bool, device=device))
+        for games in (self.taught, self.own):
+            self._shuffle_levels(games, torch.ones(count, dtype=torch.bool, device=device))
 
     def _shuffle_levels(self, games: Games, fresh: torch.Tensor) -> None:
         """Games begin at any level, half of them at the top, where most of a long game is played."""
@@ -84,14 +86,14 @@ class Players:
     @torch.no_grad()
     def teacher_moves(self) -> None:
         """A move of the teacher's half."""
-        values = self.taught.teach().view(GAMES, -1)
+        values = self.taught.teach().view(self.taught.n, -1)
         self.replay.add(self.taught, values)
         self._advance(self.taught, values.argmax(1), values, self.taught_noise, 150)
 
     @torch.no_grad()
     def model_moves(self, augment: float) -> None:
         """A move of the model's half."""
-        values = self.own.teach().view(GAMES, -1)
+        values = self.own.teach().view(self.own.n, -1)
         self.replay.add(self.own, values)
         features = self.network.see(self.artist.draw(Moment.of(self.own), look="mixed", augment=augment))
         said = answers.placement_logits(self.network.tree, self.network.tetris(features)[0])
@@ -136,24 +138,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the model, the log and the results")
     parser.add_argument("--minutes", type=float, default=14.0, help="length of the training, start-up not counted")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--eager", action="store_true", help="don't compile (for trying it on a CPU)")
+    parser.add_argument("--small", action="store_true", help="tiny batches, nothing compiled: to try it on a CPU")
     parser.add_argument("--steps", type=int, help="stop after so many steps, whatever the time")
     parser.add_argument("--mario", type=Path, help="folder of Super Mario Bros data; without it Tetris alone")
     parser.add_argument("--pieces", type=int, default=1000, help="pieces in each game of the final evaluation")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     log = Log(options.out / "log.jsonl")
+    batch, count, capacity = (32, 64, 2000) if options.small else (BATCH, GAMES, CAPACITY)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
     torch.backends.cuda.matmul.allow_tf32 = True
     log(event="start", torch=torch.__version__, device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu")
 
     stock = model.untrained().to(device, torch.bfloat16)
-    network = Network(stock, compiled=not options.eager)
+    network = Network(stock, compiled=not options.small)
     onlooker = Onlooker().to(device, torch.bfloat16)
     optimiser = Optimiser([*stock.named_parameters(), *onlooker.named_parameters()], MUON_RATE, ADAM_RATE)
     artist = Artist(device, torch.bfloat16, options.seed)
-    players = Players(device, network, artist)
+    players = Players(device, network, artist, count, capacity)
     log(event="model", parameters=sum(p.numel() for p in stock.parameters()))
     mario = None
     if options.mario:
@@ -181,7 +184,7 @@ def main() -> None:
             players.teacher_moves()
             if progress > DAGGER_FROM:
                 players.model_moves(augment)
-        state, values = players.replay.sample(BATCH)
+        state, values = players.replay.sample(batch)
         temperature = TEMPERATURE[0] + (TEMPERATURE[1] - TEMPERATURE[0]) * min(1.0, progress / 0.8)
         target = (values.float() / temperature).softmax(1)
         target = torch.where(values > -5000, target, 0.0)
@@ -192,14 +195,14 @@ def main() -> None:
             pixels = torch.cat([pixels, answered.pixels.to(pixels.dtype)])
         features = network.see(pixels)
         ends = torch.randint(0, network.tree.nodes, (ENDS,), device=device)
-        logits, certain = network.tetris(features[:BATCH], ends)
+        logits, certain = network.tetris(features[:batch], ends)
         choice, divergence = answers.loss(network.tree, logits, target)
-        sure = nn_functional.cross_entropy(certain.flatten(0, 1), fixed.repeat(BATCH))
-        seen = onlooker(features[:BATCH], state.boards, torch.stack([state.kind, state.queue[:, 0]], 1))
+        sure = nn_functional.cross_entropy(certain.flatten(0, 1), fixed.repeat(batch))
+        seen = onlooker(features[:batch], state.boards, torch.stack([state.kind, state.queue[:, 0]], 1))
         loss = choice + 0.3 * sure + 0.3 * seen
         other = torch.zeros((), device=device)
         if answered is not None:
-            other = mario.loss(network, features[BATCH:], answered)
+            other = mario.loss(network, features[batch:], answered)
             loss = loss + mario.weight * other
         loss.backward()
         warm = min(1.0, (step + 1) / 200)
@@ -216,7 +219,7 @@ def main() -> None:
             log(
                 step=step,
                 progress=round(progress, 3),
-                samples_per_second=round((step - logged) * BATCH / (time.time() - last)),
+                samples_per_second=round((step - logged) * batch / (time.time() - last)),
                 **dict(
                     zip(("choice", "divergence", "sure", "seen", "mario"), (round(x, 4) for x in mean), strict=True)
                 ),
@@ -229,14 +232,17 @@ def main() -> None:
             saved = time.time()
             model.save(stock, options.out / "model")
     _synchronise(device)
-    log(event="trained", steps=step, samples=step * BATCH, seconds_of_training=round(time.time() - begin, 1))
+    log(event="trained", steps=step, samples=step * batch, seconds_of_training=round(time.time() - begin, 1))
     if mario is not None:
         mario.close()
     model.save(stock, options.out / "model")
-    plain = Network(stock, compiled=not options.eager)
-    results: dict[str, Any] = {"robustness": robustness(plain, artist, device)}
+    plain = Network(stock, compiled=not options.small)
+    results: dict[str, Any] = {"robustness": robustness(plain, artist, device, count)}
     log(event="robustness", **results["robustness"])
-    for look, games, pieces in (("suite", 200, options.pieces), ("held_out", 100, min(options.pieces, 500))):
+    for look, games, pieces in (
+        ("suite", count // 10, options.pieces),
+        ("held_out", count // 20, min(options.pieces, 500)),
+    ):
         results[look] = play(plain, artist, device, look=look, games=games, pieces=pieces)
         log(event="games", look=look, **results[look])
     (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
