@@ -29,9 +29,8 @@ from lmgame_agents.prompt import system_prompt
 from lmgame_games import card
 from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.chat import ChatRequest, Completion
-from lmgame_serving.pico_engine.model import GRAPHS, SUMS, WEIGHTS, Pico
-from lmgame_serving.pico_engine.picture import Sight
-from lmgame_serving.pico_engine.text import Text
+from lmgame_serving.pico_engine.loaded import Loaded
+from lmgame_serving.pico_engine.model import GRAPHS, SUMS, WEIGHTS
 from reference.graphs import decoder_graph, vision_graph
 
 COPIED = (
@@ -137,29 +136,29 @@ def compare(folder: Path, pictures: Iterable[Path]) -> dict[str, Any]:
         Numbers of pictures, of those with another prompt, other pixels, another answer; the largest difference of two
         logits; the smallest lead of a chosen token over the next best; the differing answers.
     """
-    stock, pico, sight, text = Stock(folder), Pico(folder, 2), Sight(folder), Text(folder)
+    stock, engine = Stock(folder), Loaded.of(folder, threads=2)
     found: dict[str, Any] = {"pictures": 0, "other_prompt": 0, "other_pixels": 0, "other_answer": 0}
     worst, lead, differing = 0.0, float("inf"), []
     for picture in pictures:
         messages = conversation(picture.name.partition("-")[0], picture)
         request = json.dumps({"model": "pico", "messages": messages, "max_tokens": LONGEST_ANSWER})
         expected = stock.answer(messages, picture)  # which changes the messages
-        completion = Completion(pico, sight, text, "pico", ChatRequest.read(request.encode()))
+        completion = Completion(engine, "pico", ChatRequest.read(request.encode()))
         answer = "".join(piece.text for piece in completion.pieces())
-        pixels = sight.pixels(Image.open(picture).convert("RGB"))
+        pixels = engine.sight.pixels(Image.open(picture).convert("RGB"))
         found["pictures"] += 1
         found["other_prompt"] += completion.prompt != expected["prompt"]
         found["other_pixels"] += not np.array_equal(pixels, expected["pixels"])
         if answer != expected["text"]:
             found["other_answer"] += 1
             differing.append({"picture": picture.name, "transformers": expected["text"], "engine": answer})
-        drawn = pico.read(expected["prompt"], pixels)
+        drawn = engine.model.read(expected["prompt"], pixels)
         for place, token in enumerate(expected["tokens"]):
             logits = expected["logits"][place]
             worst = max(worst, float(np.abs(logits - drawn.logits).max()))
             best = np.sort(logits)[-2:]
             lead = min(lead, float(best[1] - best[0]))
-            if token != pico.end and place + 1 < len(expected["tokens"]):
+            if token != engine.model.end and place + 1 < len(expected["tokens"]):
                 drawn.go_on(token)
     return {**found, "largest_difference": worst, "smallest_lead": lead, "differing": differing}
 

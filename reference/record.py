@@ -19,9 +19,8 @@ from PIL import Image
 from lmgame_agents.parser import parse_answer
 from lmgame_games import card, frame_of, games, make, play_moves
 from lmgame_serving.pico_engine import FOLDER
-from lmgame_serving.pico_engine.model import Pico
-from lmgame_serving.pico_engine.picture import Sight
-from lmgame_serving.pico_engine.text import IMAGE, Text
+from lmgame_serving.pico_engine.loaded import Loaded
+from lmgame_serving.pico_engine.text import IMAGE
 
 PLAYED = ("tetris", "mario")
 CLEAR = 0.05
@@ -42,18 +41,18 @@ class Player:
     """Pico, asked without a server in between."""
 
     def __init__(self, folder: Path) -> None:
-        self._pico, self._sight, self._text = Pico(folder, 2), Sight(folder), Text(folder)
+        self._loaded = Loaded.of(folder, threads=2)
 
     def turn(self, game: str, frame: np.ndarray) -> Turn:
         """Answer one frame."""
-        prompt = self._text.prompt(f"{IMAGE}{game}\n")
-        drawn = self._pico.read(prompt, self._sight.pixels(Image.fromarray(frame)))
-        decoder, answer, lead = self._text.decoder(), "", float("inf")
+        model, text = self._loaded.model, self._loaded.text
+        drawn = model.read(text.prompt(f"{IMAGE}{game}\n"), self._loaded.sight.pixels(Image.fromarray(frame)))
+        decoder, answer, lead = text.decoder(), "", float("inf")
         for _ in range(LONGEST_ANSWER):
             second, first = np.sort(drawn.logits)[-2:]
             lead = min(lead, float(first - second))
             token = int(drawn.logits.argmax())
-            if token == self._pico.end:
+            if token == model.end:
                 break
             answer += decoder.feed(token)
             drawn.go_on(token)

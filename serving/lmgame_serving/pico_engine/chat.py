@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from lmgame_serving.pico_engine.model import Pico
-from lmgame_serving.pico_engine.picture import PictureError, Sight, open_picture
-from lmgame_serving.pico_engine.text import IMAGE, Text
+from lmgame_serving.pico_engine.loaded import Loaded
+from lmgame_serving.pico_engine.picture import PictureError, open_picture
+from lmgame_serving.pico_engine.text import IMAGE
 
 
 class RefusedError(Exception):
@@ -111,7 +111,7 @@ class Completion:
     """One request being answered.
 
     Args:
-        model, sight, text: The parts of the model.
+        loaded: The model.
         name: What the model is called here.
         request: What is asked.
 
@@ -119,37 +119,37 @@ class Completion:
         RefusedError: If it can't be answered.
     """
 
-    def __init__(self, model: Pico, sight: Sight, text: Text, name: str, request: ChatRequest) -> None:
+    def __init__(self, loaded: Loaded, name: str, request: ChatRequest) -> None:
         if request.model != name:
             raise RefusedError(f"The model {request.model!r} does not exist; {name} does.", 404, "model_not_found")
-        self._model, self._sight, self._text, self._request = model, sight, text, request
+        self._loaded, self._request = loaded, request
         self._about = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": name}
         messages, pictures = _conversation(request)
-        rendered = text.render(messages)
+        rendered = loaded.text.render(messages)
         if len(pictures) != 1 or rendered.count(IMAGE) != 1:
             raise RefusedError(
                 f"pico needs one picture of the game, the newest, and got {len(pictures)}: it sees frames and reads no "
                 "text. Ask it with --observation image."
             )
         self._picture = pictures[0]
-        self.prompt = text.prompt(rendered)
+        self.prompt = loaded.text.prompt(rendered)
         """Its tokens."""
-        asked = request.max_completion_tokens or request.max_tokens or model.context
-        self._limit = min(asked, model.context - len(self.prompt))
+        asked = request.max_completion_tokens or request.max_tokens or loaded.model.context
+        self._limit = min(asked, loaded.model.context - len(self.prompt))
         self._count = 0
 
     def pieces(self) -> Iterator[Piece]:
         """Generate. Raises RefusedError if the picture can't be used."""
         try:
-            pixels = self._sight.pixels(open_picture(self._picture))
+            pixels = self._loaded.sight.pixels(open_picture(self._picture))
         except PictureError as error:
             raise RefusedError(f"Invalid image: {error}.") from None
-        draw, decoder = _Draw(self._request), self._text.decoder()
-        answer = self._model.read(self.prompt, pixels)
+        draw, decoder = _Draw(self._request), self._loaded.text.decoder()
+        answer = self._loaded.model.read(self.prompt, pixels)
         while True:
             token = draw(answer.logits)
             self._count += 1
-            if token == self._model.end:
+            if token == self._loaded.model.end:
                 yield Piece(decoder.finish(), "stop")
                 return
             text = decoder.feed(token)

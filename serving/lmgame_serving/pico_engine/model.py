@@ -27,16 +27,14 @@ class Pico:
         threads: That share the work of one matrix product.
 
     Raises:
-        EndpointError: If a file is missing or isn't the one that was shipped, or ONNX Runtime can't be loaded.
+        EndpointError: If a file isn't the one that was shipped, or ONNX Runtime can't be loaded.
+        Exception: Whatever reading a file raises.
     """
 
     def __init__(self, folder: Path, threads: int) -> None:
-        try:
-            check_files(folder)
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            weights = read_weights(folder / WEIGHTS)
-        except (OSError, ValueError, KeyError) as error:
-            raise EndpointError(f"The files of pico in {folder} can't be read ({error}). Reinstall lmgame.") from error
+        check_files(folder)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        weights = read_weights(folder / WEIGHTS)
         text = config["text_config"]
         self.context: int = text["max_position_embeddings"]
         """Most tokens of prompt and answer together."""

@@ -1,7 +1,6 @@
 """From an image URI to the numbers that the vision encoder takes, as transformers' image processor makes them."""
 
 import base64
-import binascii
 import io
 import json
 from pathlib import Path
@@ -30,7 +29,7 @@ def open_picture(uri: str) -> Image.Image:
         raise PictureError("a picture must come as a data URI (data:image/png;base64,…); none is fetched")
     try:
         content = base64.b64decode(data, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise PictureError(f"the picture's base64 is broken ({error})") from None
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:

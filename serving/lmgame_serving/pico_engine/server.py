@@ -25,9 +25,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.chat import ChatRequest, Completion, Piece, RefusedError
-from lmgame_serving.pico_engine.model import Pico
-from lmgame_serving.pico_engine.picture import Sight
-from lmgame_serving.pico_engine.text import IMAGE, Text
+from lmgame_serving.pico_engine.loaded import Loaded
+from lmgame_serving.pico_engine.text import IMAGE
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request; far more than a frame and a long conversation take."""
@@ -83,8 +82,7 @@ class Engine:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._name = name
-        self._model = Pico(folder, _threads())
-        self._sight, self._text = Sight(folder), Text(folder)
+        self._loaded = Loaded.of(folder, _threads())
         self._warm_up()
         self._turn = asyncio.Lock()  # whose turn it is: one answer at a time, first come, first served
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="pico")
@@ -103,9 +101,10 @@ class Engine:
 
     def _warm_up(self) -> None:
         """The first answer takes several times as long as the others; nobody should wait for it."""
-        picture = np.zeros((1, 3, *[self._sight.side] * 2), np.float32)
-        answer = self._model.read(self._text.prompt(f"{IMAGE}tetris\n"), picture)
-        answer.go_on(self._model.end)
+        loaded = self._loaded
+        picture = np.zeros((1, 3, *[loaded.sight.side] * 2), np.float32)
+        answer = loaded.model.read(loaded.text.prompt(f"{IMAGE}tetris\n"), picture)
+        answer.go_on(loaded.model.end)
 
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -115,7 +114,7 @@ class Engine:
 
     async def _chat(self, request: Request) -> Response:
         asked = ChatRequest.read(await _body(request))
-        completion = Completion(self._model, self._sight, self._text, self._name, asked)
+        completion = Completion(self._loaded, self._name, asked)
         pieces = self._generate(completion)
         try:
             first = await anext(pieces)  # so that a picture that can't be read is an error and no stream
