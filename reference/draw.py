@@ -181,7 +181,7 @@ class Artist:
         frames = self._native(dice, scene, part)
         if not augment:
             wide = (frames.view(-1, FRAME_WIDTH) @ self._plain_columns).view(count, FRAME_HEIGHT, 3 * SIZE)
-            out = torch.matmul(self._plain_rows, wide).view(count, SIZE, 3, SIZE).transpose(1, 2)
+            out = torch.bmm(self._plain_rows.expand(count, -1, -1), wide).view(count, SIZE, 3, SIZE).transpose(1, 2)
             return (out.clamp(0, 1) * 2 - 1).to(self.dtype)
         # A player has to see everything from the row above the board to the queue.
         across, down = SIZE / FRAME_WIDTH, SIZE / FRAME_HEIGHT

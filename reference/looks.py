@@ -105,7 +105,10 @@ class _Layout:
         self.bounds = [min(left), min(top), max(right), max(bottom)]
         self._decorate()
         for rectangle, layer in self._panels:
-            self._panel(rectangle, layer)
+            if layer >= 0:
+                self._surround(rectangle)
+        for rectangle, layer in self._panels:
+            self._fill(rectangle, layer if layer >= 0 else PANEL)
         self._write()
         self.map = np.asarray(self._image)
 
@@ -163,7 +166,8 @@ class _Layout:
         step = box_h * rng.uniform(2.4, 3.6)
         queue_at = spots["left" if arrangement in ("mirrored", "console") else "right"]
         hold_at = spots["left" if arrangement in ("sides", "console") else "right"]
-        has_hold = rng.random() < 0.6
+        # Next pieces at the left and nothing at the right is for the console alone.
+        has_hold = arrangement == "mirrored" or rng.random() < 0.6
         shared = has_hold and queue_at == hold_at
         wanted = min(wanted, max(1, int((height - 20 - (3 * box_h + 14 if shared else 0)) / step)))
         length = wanted * step + (3 * box_h + 14 if shared else 0)
@@ -178,7 +182,7 @@ class _Layout:
         self._queue(queue_at, y, box_w, box_h, wanted, 0, step)
 
     def _queue(self, x: float, y: float, w: float, h: float, count: int, step_x: float, step_y: float) -> None:
-        """Next pieces, the very next first; it may be larger, and each may have a panel of its own."""
+        """Next pieces, the very next first, in one panel or each in its own."""
         rng = self._rng
         each = rng.random() < 0.4
         for i in range(count):
@@ -203,18 +207,18 @@ class _Layout:
             (_grown(rectangle, self._rng.uniform(1, 3)) if panel else rectangle, PANEL if panel else -1)
         )
 
-    def _panel(self, rectangle: Rectangle, layer: int) -> None:
-        """A panel with or without a frame around it."""
+    def _surround(self, rectangle: Rectangle) -> None:
+        """Draw a frame around a panel, or none."""
         rng = self._rng
-        if layer >= 0 and rng.random() < 0.75:
-            thick = rng.uniform(0.5, 4)
-            sides = _grown(rectangle, thick)
-            if rng.random() < 0.15:  # open at the top
-                sides = (sides[0], rectangle[1], sides[2], sides[3])
-            self._fill(sides, FRAME if rng.random() < 0.8 else DECOR)
-            if thick > 2.5 and rng.random() < 0.5:
-                self._fill(_grown(rectangle, thick / 2), INK)
-        self._fill(rectangle, layer if layer >= 0 else PANEL)
+        if rng.random() < 0.25:
+            return
+        thick = rng.uniform(0.5, 4)
+        sides = _grown(rectangle, thick)
+        if rng.random() < 0.15:  # open at the top
+            sides = (sides[0], rectangle[1], sides[2], sides[3])
+        self._fill(sides, FRAME if rng.random() < 0.8 else DECOR)
+        if thick > 2.5 and rng.random() < 0.5:
+            self._fill(_grown(rectangle, thick / 2), INK)
 
     def _fill(self, rectangle: Rectangle, layer: int) -> None:
         left, top, right, bottom = (round(_FINE * at) for at in rectangle)
