@@ -274,6 +274,8 @@ class Artist:
             few = len(view.quality)
             # Pictures come in random order, so that the first ones are any.
             for subsample, part in enumerate((slice(0, few // 2), slice(few // 2, few))):
+                if part.start == part.stop:
+                    continue
                 out[part] = pixels.jpeg(out[part], view.quality[part], subsample=bool(subsample))
         return (out.clamp_(0, 1) * 2 - 1).to(self.dtype)
 
