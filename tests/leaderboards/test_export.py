@@ -35,6 +35,7 @@ def test_one_row_an_episode(run: Path, tmp_path: Path) -> None:
         >= {
             "run": read_run(run).id,
             "model": "stub",
+            "reference": "0",
             "clock": "paused",
             "episode": "tetris-standard-2",
             "seed": "2",

@@ -37,5 +37,12 @@ def test_the_real_time_clock_is_told() -> None:
     )
 
 
+def test_a_reference_is_told_as_one() -> None:
+    summary = Summary("tetris", "standard", 10, 12.34567, 2.0, (10.9, 13.79), {"random": RANDOM})
+    lines = markdown_table([summary], "pi|co", reference=True).splitlines()
+    assert "| **pi\\|co** (reference) |" in lines[2] and "(reference)" not in lines[3]
+    assert lines[4] == "" and lines[5].startswith("pi\\|co is a reference: it was trained on these very games.")
+
+
 def test_nothing_gives_the_head_alone() -> None:
     assert len(markdown_table([], "m").splitlines()) == 2

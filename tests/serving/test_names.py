@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmgame_common import LmgameError, UnknownNameError, UsageError
-from lmgame_serving import PROVIDERS, EmbeddedModel, Endpoint, known_names, resolve
+from lmgame_serving import PICO_GAMES, PROVIDERS, EmbeddedModel, Endpoint, known_names, resolve
 
 
 def endpoint(*args, **kwargs) -> Endpoint:
@@ -92,7 +92,10 @@ def test_secrets_in_urls_are_refused_without_repeating_them(url):
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_built_in_model():
+def test_the_built_in_models():
+    pico = resolve("pico", env={})
+    assert isinstance(pico, EmbeddedModel)
+    assert (pico.provider, pico.vision, pico.reads_text, pico.trained_on) == ("pico", True, False, PICO_GAMES)
     assert resolve("smollm2", env={}) == EmbeddedModel(name="smollm2", model="smollm2", path=None)
 
 
@@ -114,6 +117,7 @@ def test_files(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
+        ("pixo", "pico"),
         ("smolm2", "smollm2"),
         ("SmolLM2", "smollm2"),
         ("opnai/gpt-4o", "openai"),
@@ -162,5 +166,5 @@ def test_any_text_resolves_or_raises_an_error_of_ours(name):
 
 def test_known_names_are_one_per_provider_and_the_engines():
     names = known_names()
-    assert "smollm2" in names
+    assert {"pico", "smollm2"} <= set(names)
     assert {f"{provider}/MODEL" for provider in PROVIDERS} <= set(names)
