@@ -9,8 +9,8 @@ Each step writes a JSON file, so that they can run on different machines:
     python -m reference.parity engine frames.json cpu.json --folder …
     python -m reference.parity compare f32.json bf16.json vllm.json cpu.json
 
-Every engine is asked as the suite asks, with its whole prompt and no sampling settings, and so has to find the picture,
-the game's name and greedy decoding by itself. The leads (by how many logits a token was ahead of the next best) are
+Every engine is asked as the suite asks, with its whole prompt and no temperature, and so has to find the picture, the
+game's name and greedy decoding by itself. The leads (by how many logits a token was ahead of the next best) are
 those of the first file that `compare` is given.
 """
 
@@ -26,7 +26,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from lmgame_agents import ChatClient, system_prompt
+from lmgame_agents import ChatClient, Sampling, system_prompt
 from lmgame_agents.images import png
 from lmgame_games import Move, card, frame_of, make, play_moves
 from lmgame_games.tetris.env import TetrisEnv
@@ -39,6 +39,8 @@ PIECES = 60
 RANDOM = 0.1
 """Share of pieces that are dropped anywhere, so that boards are not always tidy."""
 IN_FLIGHT = 32
+MAX_TOKENS = 64
+"""Of an answer; the folder's own limit, which transformers goes by."""
 LONGEST = 120
 """Characters of an answer that are shown."""
 CLOSE = 0.25
@@ -132,7 +134,8 @@ async def with_client(shots: list[dict[str, Any]], client: ChatClient) -> list[d
 
     async def ask(shot: dict[str, Any]) -> dict[str, Any]:
         async with gate:
-            reply = await client.ask(conversation(shot["png"]), session_id=f"{shot['seed']}-{shot['piece']}")
+            session = f"{shot['seed']}-{shot['piece']}"
+            reply = await client.ask(conversation(shot["png"]), Sampling(max_tokens=MAX_TOKENS), session_id=session)
         return {"text": reply.text, "finish_reason": reply.finish_reason}
 
     return list(await asyncio.gather(*(ask(shot) for shot in shots)))
@@ -172,7 +175,7 @@ def compare(names: list[str], answers: list[list[dict[str, Any]]]) -> str:
     for name, mine in zip(names[1:], answers[1:], strict=True):
         for number, (first, other) in enumerate(zip(answers[0], mine, strict=True)):
             if first["text"] != other["text"]:
-                texts = f"{names[0]} {first['text'][:LONGEST]}, {name} {other['text'][:LONGEST]}"
+                texts = f"{names[0]} {first['text'][:LONGEST]!r}, {name} {other['text'][:LONGEST]!r}"
                 lines.append(f"frame {number}: {texts}{_where(first, other)}")
     return "\n".join(lines)
 
