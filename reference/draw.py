@@ -206,7 +206,7 @@ class Artist:
         start = SIZE / 2 * (1 - view.scale) + view.move
         # The background, (n, 256, 768) as rows of three channels.
         colours = (skin.layers - view.fill[:, None]).transpose(1, 2).to(work) / 255
-        picture = torch.bmm(colours, looks.weights[which].to(work)).view(count, 3, SIZE, SIZE).transpose(1, 2)
+        picture = pixels.mixed(colours, looks.weights[which]).view(count, 3, SIZE, SIZE).transpose(1, 2)
         columns = triangle(start[:, 0], view.scale[:, 0], SIZE, SIZE, view.blur, work)
         wide = torch.bmm(picture.reshape(count, -1, SIZE), columns.transpose(1, 2)).view(count, SIZE, -1)
         rows = triangle(start[:, 1], view.scale[:, 1], SIZE, SIZE, view.blur, work)
@@ -263,10 +263,10 @@ class Artist:
         count = len(out)
         out = out.view(count, SIZE, 3, SIZE).transpose(1, 2).reshape(count, 3, -1)
         offset = view.offset + (view.matrix @ view.fill[..., None])[..., 0]
-        out = torch.baddbmm(offset[..., None].to(self._work), view.matrix.to(self._work), out).clamp_(0, 1)
+        work = self._work
+        out = pixels.recoloured(view.matrix.to(work), offset.to(work), view.gamma.to(work), out)
         altered = len(view.quality) > 0
         if altered:
-            out.pow_(view.gamma[:, None, None].to(self._work))
             noise = torch.empty_like(out).normal_(generator=dice.generator)
             out.addcmul_(noise, view.noise[:, None, None].to(self._work))
         out = out.view(count, 3, SIZE, SIZE)

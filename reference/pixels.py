@@ -4,6 +4,7 @@ Everything is a plain tensor function with no synchronisation with the host. Col
 """
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -130,6 +131,40 @@ def _to_ycc(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return forth.to(device, dtype), torch.linalg.inv(forth).to(device, dtype)
 
 
+def _mixed(matrix: Tensor, planes: Tensor) -> Tensor:
+    """Colour planes (N, L, P) of any type mixed to new ones: (N or 1, C, L) -> (N, C, P).
+
+    A sum of products rather than a matrix product: libraries are slow at ones this thin.
+    """
+    rows = []
+    for row in range(matrix.shape[1]):
+        total = matrix[:, row, 0, None] * planes[:, 0].to(matrix.dtype)
+        for layer in range(1, matrix.shape[2]):
+            total = total + matrix[:, row, layer, None] * planes[:, layer].to(matrix.dtype)
+        rows.append(total)
+    return torch.stack(rows, 1)
+
+
+@cache
+def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return torch.compile(function, dynamic=False)
+
+
+def mixed(matrix: Tensor, planes: Tensor) -> Tensor:
+    """Colour planes (N, L, P) of any type mixed to new ones by a matrix (N or 1, C, L): (N, C, P)."""
+    return (_compiled(_mixed) if planes.is_cuda else _mixed)(matrix, planes)
+
+
+def _recoloured(matrix: Tensor, offset: Tensor, gamma: Tensor, planes: Tensor) -> Tensor:
+    return (_mixed(matrix, planes) + offset[..., None]).clamp(0, 1) ** gamma[:, None, None]
+
+
+def recoloured(matrix: Tensor, offset: Tensor, gamma: Tensor, planes: Tensor) -> Tensor:
+    """Planes (N, 3, P) times `matrix` (N, 3, 3) plus `offset` (N, 3), within 0..1, to the power of `gamma` (N,)."""
+    function = _compiled(_recoloured) if planes.is_cuda else _recoloured
+    return function(matrix, offset, gamma, planes)
+
+
 def jpeg(pictures: Tensor, quality: Tensor, *, subsample: bool) -> Tensor:
     """What is left of pictures (N, 3, H, W) after JPEG of a `quality` (N,) of 1..100; H and W multiples of 8.
 
@@ -141,7 +176,7 @@ def jpeg(pictures: Tensor, quality: Tensor, *, subsample: bool) -> Tensor:
     forth, back = _to_ycc(device, dtype)
     factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     tables = (_tables(device) * factor[:, None, None, None]).round().clamp(1, 255).to(dtype) / 255
-    planes = torch.matmul(forth, pictures.reshape(count, 3, -1)).view(count, 3, height, width)
+    planes = mixed(forth[None], pictures.reshape(count, 3, -1)).view(count, 3, height, width)
     if subsample:
         small = nnf.avg_pool2d(planes[:, 1:], 2)
         planes[:, 1:] = small.repeat_interleave(2, 2).repeat_interleave(2, 3)
@@ -152,7 +187,7 @@ def jpeg(pictures: Tensor, quality: Tensor, *, subsample: bool) -> Tensor:
     waves = (waves / step).round_().mul_(step).view(count, 3, height, width)
     planes = rows.T @ waves @ columns
     planes[:, 0] += 0.5
-    return torch.matmul(back, planes.view(count, 3, -1)).view_as(pictures).clamp_(0, 1)
+    return mixed(back[None], planes.view(count, 3, -1)).view_as(pictures).clamp_(0, 1)
 
 
 def hue_matrix(angle: Tensor) -> Tensor:
