@@ -40,6 +40,8 @@ TEMPERATURE = 4.0
 """Of the target, in pixels: answers that are worth so much less have a chance smaller by a factor of e."""
 FLAGPOLE, PIPES, CASTLE = (4, 5), (2, 3), 2
 """Routines of the game (RAM 0x000E) at the flagpole and in pipes; its mode (RAM 0x0770) at a castle's end."""
+TRIED = 1.0
+"""Pixels that it is worth to know from the emulator that an answer works."""
 UNATTENDED = 1200
 """Most frames to wait for the game to listen again."""
 
@@ -47,10 +49,11 @@ UNATTENDED = 1200
 class Game:
     """A stage on the emulator, without the environment around it, so that it can be wound back."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, console: Console | None = None) -> None:
+        """Start a stage, or look at one that a console is in already."""
         world, number = map(int, stage.split("-"))
         self.stage, self._number = stage, (world, number)
-        self.console = Console(find(), world, number)
+        self.console = console or Console(find(), world, number)
         self.memory = self.console.memory
         self._progress = Distance()
 
@@ -154,6 +157,7 @@ def advise(game: Game) -> Advice | None:
             return None
         future = game.look_ahead(found.answers[best])
         if future.lives:
+            values[best] += TRIED
             break
         values[np.abs(ends - ends[best]) <= 12] -= 40
         values[best] = DEATH
