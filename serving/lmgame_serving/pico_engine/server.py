@@ -7,7 +7,8 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,9 @@ MOST_THREADS = 2
 """More gain nothing on matrices of 256 columns."""
 KEEP_ALIVE = 75
 """Seconds an idle connection is kept, longer than clients do, so that none sends on one that is being closed."""
+AT_ONCE = 0.01
+"""Seconds of generation that are sent in one go, a token at least: going from thread to thread for each token takes
+longer than making it."""
 
 
 @asynccontextmanager
@@ -120,26 +124,26 @@ class Engine:
             first = await anext(pieces)  # so that a picture that can't be read is an error and no stream
             if asked.stream:
                 return _Stream(_events(completion, first, pieces, asked.wants_usage))
-            texts, last = [first.text], first
-            async for last in pieces:
-                texts.append(last.text)
+            made = first
+            async for more in pieces:
+                made += more
                 if await request.is_disconnected():
                     break
             await pieces.aclose()
-            return JSONResponse(completion.document("".join(texts), last.finish_reason))
+            return JSONResponse(completion.document("".join(piece.text for piece in made), made[-1].finish_reason))
         except StopAsyncIteration:
             raise RefusedError("The server is being stopped.", 503) from None
 
-    async def _generate(self, completion: Completion) -> AsyncGenerator[Piece]:
-        """The pieces of an answer; each is made in the worker."""
+    async def _generate(self, completion: Completion) -> AsyncGenerator[list[Piece]]:
+        """The pieces of an answer, some at a time, as the worker makes them."""
         loop = asyncio.get_running_loop()
         async with self._turn:
             pieces = completion.pieces()
             while not self.stopping.is_set():
-                piece = await loop.run_in_executor(self._worker, next, pieces, None)
-                if piece is None:
+                some = await loop.run_in_executor(self._worker, _some, pieces)
+                if not some:
                     return
-                yield piece
+                yield some
 
 
 class _Stream(StreamingResponse):
@@ -156,18 +160,26 @@ class _Stream(StreamingResponse):
             await self._events.aclose()
 
 
+def _some(pieces: Iterator[Piece]) -> list[Piece]:
+    """The next few pieces; none after the last."""
+    until, made = time.perf_counter() + AT_ONCE, []
+    for piece in pieces:
+        made.append(piece)
+        if time.perf_counter() > until:
+            break
+    return made
+
+
 async def _events(
-    completion: Completion, first: Piece, rest: AsyncGenerator[Piece], usage: bool
+    completion: Completion, first: list[Piece], rest: AsyncGenerator[list[Piece]], usage: bool
 ) -> AsyncGenerator[bytes]:
     """An answer as server-sent events."""
     try:
-        yield _event(completion.chunk(None))
-        yield _event(completion.chunk(first))
-        finished = first.finish_reason is not None
-        async for piece in rest:
-            yield _event(completion.chunk(piece))
-            finished = piece.finish_reason is not None
-        if not finished:
+        yield b"".join(_event(completion.chunk(piece)) for piece in (None, *first))
+        made = first
+        async for made in rest:
+            yield b"".join(_event(completion.chunk(piece)) for piece in made)
+        if not made[-1].finish_reason:
             return  # the server is being stopped; whoever reads sees a stream without an end
         if usage:
             yield _event(completion.usage_chunk())
