@@ -119,9 +119,9 @@ def loss(
     Returns:
         The loss to minimise, and the divergence KL(target || decoder) over placements; both means over the batch.
     """
-    said = logits.log_softmax(-1)
     known = tree.branch >= 0
-    said = said.gather(2, tree.branch.clamp_min(0).expand(len(said), -1, -1))  # batch, nodes, choices
+    said = logits.gather(2, tree.branch.clamp_min(0).expand(len(logits), -1, -1))  # batch, nodes, choices
+    said = said - logits.logsumexp(-1, keepdim=True)
     mass = torch.einsum("bp,ncp->bnc", target, tree.members.to(target.dtype))
     reach = mass.sum(-1, keepdim=True)
     share = mass / reach.clamp_min(1e-9)

@@ -22,13 +22,13 @@ import torch.nn.functional as nnf
 from lmgame_games.mario import cards
 from lmgame_games.mario.buttons import NAMES
 from reference.mario_channel import ANSWER, CHOICES, FRAME, MOST_MOVES, RESULTS, SLOTS, Channel
-from reference.network import Network
+from reference.network import Network, Writer
 from reference.pixels import to_input
 from reference.vocabulary import CLOSING, EOS, MARIO, OPENING, PAD, SEPARATOR, token_id
 
 LENGTH = 2 + 2 * MOST_MOVES
 """Tokens of the longest answer, its end included."""
-STAGES = {stage: 0.6 if stage == "1-1" else 0.05 for stage in cards.STAGES}
+STAGES = {stage: 0.76 if stage == "1-1" else 0.03 for stage in cards.STAGES}
 """Where games start, and in what share of them."""
 FIRST = 256
 """States without which no batch is drawn."""
@@ -133,7 +133,7 @@ class Source:
         seed: Of the players' choices.
     """
 
-    weight = 0.3
+    weight = 0.5
     """What a batch's loss is multiplied by before it is added to Tetris's."""
     interval = 0.15
     """Least seconds between two looks at what the players have."""
@@ -151,8 +151,6 @@ class Source:
         seed: int = 0,
     ) -> None:
         self.device, self.count, self.stages = device, count, stages or STAGES
-        # Its own, so that short answers of the players' few games don't make the compiled layers compile anew.
-        self.network = Network(network.model)
         self.generator = np.random.default_rng(seed)
         self.frames = torch.zeros((capacity, *FRAME), dtype=torch.uint8, device=device)
         self.answers = np.zeros((capacity, CHOICES), ANSWER)
@@ -165,6 +163,8 @@ class Source:
         workers = workers or max(1, (os.cpu_count() or 2) - 2)
         paths = [Path(self._folder.name) / str(number) for number in range(workers)]
         self.channels = [Channel(path, create=True) for path in paths]
+        # Not the compiled layers, which would be compiled anew for every length.
+        self._writer = Writer(Network(network.model), MARIO, workers, 2 * MOST_MOVES)
         self._read = [0] * workers
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(emulator)])}
         command = [sys.executable, "-m", "reference.mario_worker"]
@@ -238,18 +238,12 @@ class Source:
 
     @torch.no_grad()
     def answer(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The model's answers to frames, written token by token, the likeliest each time; as a channel has them."""
-        # Always as many, so that nothing is set up anew for another size.
-        size = -(-len(frames) // len(self.channels)) * len(self.channels)
-        seen = np.zeros((size, *FRAME), np.uint8)
+        """The model's answers to at most a frame a player, the likeliest token each time; as a channel has them."""
+        seen = np.zeros((len(self.channels), *FRAME), np.uint8)
         seen[: len(frames)] = frames
-        features = self.network.see(pixels(torch.from_numpy(seen).to(self.device)))
-        written = torch.full((size, 1), _OPENING, device=self.device)
-        for _ in range(2 * MOST_MOVES):
-            following = self.network.write(features, MARIO, written)[:, -1].argmax(-1, keepdim=True)
-            written = torch.cat([written, following], 1)
+        written = self._writer(pixels(torch.from_numpy(seen).to(self.device)))
         self._asked += len(frames)
-        return [code(row) for row in written[: len(frames), 1:].tolist()]
+        return [code(row) for row in written[: len(frames)].tolist()]
 
     def report(self) -> dict[str, Any]:
         """How the players are doing; of the model's finished games, those on 1-1 that were played without noise."""

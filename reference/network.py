@@ -13,7 +13,7 @@ from transformers import Idefics3ForConditionalGeneration
 
 from reference import answers
 from reference.model import IMAGE_SIZE, IMAGE_TOKENS, PATCH, WIDTH
-from reference.vocabulary import CLOSING, EOS, FAKE, GLOBAL, MARIO, PAD, TETRIS, token_id
+from reference.vocabulary import CLOSING, EOS, FAKE, GLOBAL, MARIO, OPENING, PAD, TETRIS, token_id
 
 _SIDE = IMAGE_SIZE // PATCH
 PROMPT = 3 + IMAGE_TOKENS + 1
@@ -119,7 +119,7 @@ class Network(nn.Module):
         return logits[:, 1 : 1 + nodes], certain
 
     def write(self, features: torch.Tensor, game: str, answer: torch.Tensor) -> torch.Tensor:
-        """What follows the prompt and each token of answers (batch, length): (batch, length + 1, vocabulary), float32."""
+        """What follows the prompt and each token of answers (batch, length): float32 (batch, 1 + length, size)."""
         table = self.model.model.text_model.embed_tokens
         hidden = torch.cat([self._prompt(features, game), table(answer)], 1)
         hidden = self._decode(hidden, torch.arange(hidden.shape[1], device=hidden.device), None)
@@ -128,6 +128,54 @@ class Network(nn.Module):
     def fixed(self) -> torch.Tensor:
         """(1 + ENDS,) the tokens that `tetris` is certain of."""
         return torch.tensor([answers.tokens(0)[0], *[token_id(EOS)] * ENDS], device=self._mask.device)
+
+
+class Writer:
+    """Greedy answers to a fixed number of pictures at a time.
+
+    On a GPU all of it is captured as one graph: its many short steps take longer to launch than to run.
+
+    Args:
+        network: What answers; changes of its weights are followed. It must not be compiled.
+        game: The game that the pictures show.
+        count: Pictures at a time.
+        length: Tokens to write behind the answer's opening.
+    """
+
+    def __init__(self, network: Network, game: str, count: int, length: int) -> None:
+        self._network, self._game, self._length = network, game, length
+        device = network.model.device
+        self._pixels = torch.zeros(count, 3, IMAGE_SIZE, IMAGE_SIZE, device=device)
+        self._opening = torch.full((count, 1), token_id(OPENING), device=device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._written = self._opening
+
+    def _write(self) -> torch.Tensor:
+        features = self._network.see(self._pixels)
+        written = self._opening
+        for _ in range(self._length):
+            following = self._network.write(features, self._game, written)[:, -1].argmax(-1, keepdim=True)
+            written = torch.cat([written, following], 1)
+        return written[:, 1:]
+
+    @torch.no_grad()
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Token ids (count, length) for pictures (count, 3, 256, 256); overwritten by the next call."""
+        self._pixels.copy_(pixels)
+        if not self._pixels.is_cuda:
+            return self._write()
+        if self._graph is None:
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(2):
+                    self._write()
+            torch.cuda.current_stream().wait_stream(aside)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._written = self._write()
+        self._graph.replay()
+        return self._written
 
 
 class Onlooker(nn.Module):

@@ -25,7 +25,14 @@ from reference.replay import Moment, Replay
 from reference.tetris_games import Games
 
 BATCH, GAMES = 2048, 2048
-EVERY = 3
+MARIO_BATCH = 224
+"""Pictures of Super Mario Bros beside each batch of Tetris."""
+SUITE_SHARES = {0.0: 0.75, 0.15: 0.5}
+"""Share of the suite's own look among the pictures of Tetris, from each progress on. Few values, because what draws
+them is compiled for each number of pictures."""
+MARIO_SHARES = {0.0: 0.0, 0.05: 0.6, 0.8: 0.8}
+"""Share of the games of Super Mario Bros that the model plays, from each progress on."""
+EVERY = 4
 """Steps of training to a move of all games."""
 PREFILL = 150
 """Moves of the teacher's games before training starts."""
@@ -91,11 +98,11 @@ class Players:
         self._advance(self.taught, values.argmax(1), values, self.taught_noise, 150)
 
     @torch.no_grad()
-    def model_moves(self, augment: float) -> None:
+    def model_moves(self, augment: float, share: float) -> None:
         """A move of the model's half."""
         values = self.own.teach().view(self.own.n, -1)
         self.replay.add(self.own, values)
-        features = self.network.see(self.artist.draw(Moment.of(self.own), look="mixed", augment=augment))
+        features = self.network.see(self.artist.draw(Moment.of(self.own), look="mixed", augment=augment, share=share))
         said = answers.placement_logits(self.network.tree, self.network.tetris(features)[0])
         action = said.masked_fill(values < -5000, -1e9).argmax(1)
         best = values.argmax(1)
@@ -149,26 +156,30 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
     torch.backends.cuda.matmul.allow_tf32 = True
+    torch._dynamo.config.recompile_limit = 32  # the layers run at a handful of shapes each
     log(event="start", torch=torch.__version__, device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu")
 
     stock = model.untrained().to(device, torch.bfloat16)
     network = Network(stock, compiled=not options.small)
     onlooker = Onlooker().to(device, torch.bfloat16)
     optimiser = Optimiser([*stock.named_parameters(), *onlooker.named_parameters()], MUON_RATE, ADAM_RATE)
-    artist = Artist(device, torch.bfloat16, options.seed)
-    players = Players(device, network, artist, count, capacity)
     log(event="model", parameters=sum(p.numel() for p in stock.parameters()))
     mario = None
-    if options.mario:
+    if options.mario:  # first, since its players need a while to see something
         from reference.mario import Source
 
-        mario = Source(options.mario, device, network)
+        mario = Source(options.mario, device, network, count=8 if options.small else MARIO_BATCH)
+    artist = Artist(device, torch.bfloat16, options.seed)
+    players = Players(device, network, artist, count, capacity)
     for _ in range(PREFILL):
         players.teacher_moves()
     _synchronise(device)
     log(event="prefilled", states=players.replay.filled)
 
     fixed = network.fixed()
+    losses, watch = answers.loss, onlooker
+    if not options.small:
+        losses, watch = torch.compile(losses, dynamic=False), torch.compile(onlooker, dynamic=False)
     begin = last = time.time()
     step = logged = 0
     sums = torch.zeros(5, device=device)
@@ -179,26 +190,26 @@ def main() -> None:
             progress = max(progress, step / options.steps)
         if progress >= 1:
             break
-        augment = min(1.0, 0.3 + progress / 0.2)
+        augment, share = 0.2 + 0.8 * min(1.0, progress / 0.3), _piecewise(SUITE_SHARES, progress)
         if step % EVERY == 0:
             players.teacher_moves()
             if progress > DAGGER_FROM:
-                players.model_moves(augment)
+                players.model_moves(augment, share)
         state, values = players.replay.sample(batch)
         temperature = TEMPERATURE[0] + (TEMPERATURE[1] - TEMPERATURE[0]) * min(1.0, progress / 0.8)
         target = (values.float() / temperature).softmax(1)
         target = torch.where(values > -5000, target, 0.0)
-        pixels = artist.draw(state, look="mixed", augment=augment)
+        pixels = artist.draw(state, look="mixed", augment=augment, share=share)
         answered = None
         if mario is not None:
-            answered = mario.batch()
+            answered = mario.batch(share=_piecewise(MARIO_SHARES, progress))
             pixels = torch.cat([pixels, answered.pixels.to(pixels.dtype)])
         features = network.see(pixels)
         ends = torch.randint(0, network.tree.nodes, (ENDS,), device=device)
         logits, certain = network.tetris(features[:batch], ends)
-        choice, divergence = answers.loss(network.tree, logits, target)
+        choice, divergence = losses(network.tree, logits, target)
         sure = nn_functional.cross_entropy(certain.flatten(0, 1), fixed.repeat(batch))
-        seen = onlooker(features[:batch], state.boards, torch.stack([state.kind, state.queue[:, 0]], 1))
+        seen = watch(features[:batch], state.boards, torch.stack([state.kind, state.queue[:, 0]], 1))
         loss = choice + 0.3 * sure + 0.3 * seen
         other = torch.zeros((), device=device)
         if answered is not None:
@@ -233,10 +244,8 @@ def main() -> None:
             model.save(stock, options.out / "model")
     _synchronise(device)
     log(event="trained", steps=step, samples=step * batch, seconds_of_training=round(time.time() - begin, 1))
-    if mario is not None:
-        mario.close()
     model.save(stock, options.out / "model")
-    plain = Network(stock, compiled=not options.small)
+    plain = Network(stock)
     results: dict[str, Any] = {"robustness": robustness(plain, artist, device, count)}
     log(event="robustness", **results["robustness"])
     for look, games, pieces in (
@@ -246,6 +255,24 @@ def main() -> None:
         results[look] = play(plain, artist, device, look=look, games=games, pieces=pieces)
         log(event="games", look=look, **results[look])
     (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    if mario is not None:
+        offsets = range(0, 120, 120 if options.small else 10)
+        found = mario.examine([("1-1", idle) for idle in offsets])
+        reached = sorted(result.x for result in found)
+        results["mario"] = {
+            "games": len(found),
+            "x_median": reached[len(reached) // 2],
+            "x": [result.x for result in found],
+            "finished": sum(result.finished for result in found),
+        }
+        log(event="mario", **results["mario"])
+        mario.close()
+        (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _piecewise(steps: dict[float, float], at: float) -> float:
+    """The value of the last step that begins no later than `at`."""
+    return [value for begin, value in steps.items() if begin <= at][-1]
 
 
 def _synchronise(device: torch.device) -> None:
