@@ -24,7 +24,7 @@ from lmgame_serving.pico_engine.text import IMAGE
 
 PLAYED = ("tetris", "mario")
 CLEAR = 0.05
-"""Least lead, in logits, of every token of a recorded answer over the next best: rounding must not change it."""
+"""Lead, in logits, of a token over the next best, under which rounding may change an answer."""
 LONGEST_ANSWER = 64
 
 
@@ -75,16 +75,14 @@ class Player:
 
 
 def record(player: Player, episodes: int, decisions: int) -> list[dict[str, Any]]:
-    """The first few decisions of games: `game`, `seed`, `answers`. Each ends before the first close call."""
+    """The first few decisions of games: `game`, `seed`, `answers`, and `close`, the numbers of those that were close."""
     recorded = []
     for game in _there():
         for seed in range(episodes):
-            answers = []
-            for turn in player.play(game, seed, decisions):
-                if turn.lead < CLEAR:
-                    break
-                answers.append(turn.answer)
-            recorded.append({"game": game, "seed": seed, "answers": answers})
+            turns = list(player.play(game, seed, decisions))
+            close = [number for number, turn in enumerate(turns) if turn.lead < CLEAR]
+            answers = [turn.answer for turn in turns]
+            recorded.append({"game": game, "seed": seed, "close": close, "answers": answers})
     return recorded
 
 

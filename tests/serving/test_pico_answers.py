@@ -1,7 +1,7 @@
 """pico answers as it did when it was exported, whatever ONNX Runtime, numpy and Pillow have become since.
 
 `python -m reference.record --answers tests/serving/pico_answers.json` records: games by its own answers, from their
-seeds, each as far as every token led clearly, so that rounding can't be what a difference comes from.
+seeds. Answers with a close call among their tokens are played but not compared: rounding may change them.
 """
 
 import json
@@ -40,12 +40,13 @@ def test_it_answers_as_recorded(loaded: Loaded, recorded: dict[str, Any]):
     game = recorded["game"]
     if game == "mario" and find_spec("nes_py") is None:
         pytest.skip("Super Mario Bros needs Python 3.13")
-    assert recorded["answers"]
+    assert len(recorded["answers"]) > 2 * len(recorded["close"])
     env = make(game)
     try:
         env.reset(seed=recorded["seed"])
         for number, expected in enumerate(recorded["answers"]):
-            assert answer(loaded, game, Image.fromarray(frame_of(env))) == expected, f"decision {number}"
+            if number not in recorded["close"]:
+                assert answer(loaded, game, Image.fromarray(frame_of(env))) == expected, f"decision {number}"
             parsed = parse_answer(expected, card(game))
             assert parsed.verdict == "ok", expected
             play_moves(env, parsed.moves)
