@@ -75,7 +75,7 @@ class Player:
 
 
 def record(player: Player, episodes: int, decisions: int) -> list[dict[str, Any]]:
-    """The first few decisions of games: `game`, `seed`, `answers`, and `close`, the numbers of those that were close."""
+    """The first decisions of games: `game`, `seed`, `answers`, and `close`, the numbers of the close ones."""
     recorded = []
     for game in _there():
         for seed in range(episodes):

@@ -1,7 +1,8 @@
 """Reference scores of a game: measured by `python -m lmgame_games.baselines GAME`, kept beside its card.
 
-Two players: `random` draws uniformly from the action space, one move a decision, from a generator seeded with (seed,
-number of the decision); `scripted` is the game's own. Episode k has seed k, so that all players see the same games.
+Two players are measured here: `random` draws uniformly from the action space, one move a decision, from a generator
+seeded with (seed, number of the decision); `scripted` is the game's own. Episode k has seed k, so that all players see
+the same games. A third, `pico`, is a model, which this room knows nothing of: `store` takes its scores.
 """
 
 import argparse
@@ -30,10 +31,7 @@ def load(game: str) -> dict[str, dict[str, Baseline]]:
         return {}
     stored = json.loads(source.read_text())
     return {
-        preset: {
-            name: Baseline(n=row["n"], mean=row["mean"], sd=row["sd"], ci95=(row["ci95"][0], row["ci95"][1]))
-            for name, row in players.items()
-        }
+        preset: {name: Baseline(**(row | {"ci95": (row["ci95"][0], row["ci95"][1])})) for name, row in players.items()}
         for preset, players in stored.items()
     }
 
@@ -93,8 +91,18 @@ def _measured(game: str, presets: list[str], players: list[str], episodes: int) 
             yield preset, player, measure(game, preset, player, episodes)
 
 
+def store(game: str, preset: str, player: str, baseline: Baseline) -> None:
+    """Print a baseline and keep it beside the card, with what is there of other presets and players."""
+    target = Path(str(files(_package(game)).joinpath(FILE)))
+    low, high = baseline.ci95
+    print(f"{preset} {player}: {baseline.mean:.2f} [{low:.2f}, {high:.2f}], sd {baseline.sd:.2f}, n {baseline.n}")
+    stored = json.loads(target.read_text()) if target.exists() else {}
+    stored.setdefault(preset, {})[player] = asdict(baseline)
+    target.write_text(json.dumps(stored, indent=2) + "\n")
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, print, and store beside the card, keeping what is there of other presets and players."""
+    """Measure and store the baselines of a game."""
     parser = argparse.ArgumentParser(prog="python -m lmgame_games.baselines", description=main.__doc__)
     parser.add_argument("game")
     parser.add_argument("--preset", action="append", help="only this preset; may be given several times")
@@ -102,13 +110,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--episodes", type=int, required=True)
     options = parser.parse_args(arguments)
     presets = options.preset or list(registry.game(options.game).presets)
-    target = Path(str(files(_package(options.game)).joinpath(FILE)))
     for preset, player, baseline in _measured(options.game, presets, options.player or list(PLAYERS), options.episodes):
-        low, high = baseline.ci95
-        print(f"{preset} {player}: {baseline.mean:.2f} [{low:.2f}, {high:.2f}], sd {baseline.sd:.2f}, n {baseline.n}")
-        stored = json.loads(target.read_text()) if target.exists() else {}
-        stored.setdefault(preset, {})[player] = asdict(baseline)
-        target.write_text(json.dumps(stored, indent=2) + "\n")
+        store(options.game, preset, player, baseline)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,8 @@ class Baseline:
     mean: float
     sd: float
     ci95: tuple[float, float]
+    reference: bool = False
+    """Whether the player was trained on the game: a fixed point to compare with, no evidence about general models."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -174,6 +174,8 @@ class BaselineRecord(BaseModel):
     mean: float
     sd: float
     ci95: tuple[float, float]
+    reference: bool = False
+    """Whether the player was trained on the game."""
 
 
 class RunRecord(BaseModel):

@@ -34,7 +34,8 @@ def markdown_table(summaries: Iterable[Summary], model: str, *, clock: str = "pa
         preset = summary.preset if clock == "paused" else f"{summary.preset}, {clock}"
         rows.append(_row(summary.game, preset, player, summary.n, summary.mean, summary.ci95))
         for baseline, score in sorted(summary.baselines.items(), key=lambda item: (item[1].mean, item[0])):
-            rows.append(_row("", "", baseline, score.n, score.mean, score.ci95))
+            name = f"{baseline} (reference)" if score.reference else baseline
+            rows.append(_row("", "", name, score.n, score.mean, score.ci95))
     table = _markdown(rows)
     return f"{table}\n{_escape(REFERENCE.format(model))}\n" if reference else table
 

@@ -11,6 +11,9 @@ from lmgame_games import card, game
 from lmgame_games import games as registered
 from lmgame_serving import PICO_GAMES, PROVIDERS
 
+BASELINES = ("random", "scripted", "pico")
+"""Players whose mean scores the list of games shows."""
+
 
 def games(
     name: Annotated[str | None, typer.Argument(help="Show this game's card.", show_default=False)] = None,
@@ -21,12 +24,12 @@ def games(
     if name:
         _card(console, name, preset)
         return
-    table = Table("game", "preset", "title", "random", "scripted", box=None, pad_edge=False)
+    table = Table("game", "preset", "title", *BASELINES, box=None, pad_edge=False)
     for found in registered().values():
         for preset in found.presets:
             shown = card(found.name, preset)
             cells = [found.name, preset, shown.title]
-            for player in ("random", "scripted"):
+            for player in BASELINES:
                 measured = shown.baselines.get(player)
                 cells.append(f"{measured.mean:,.1f}" if measured else "–")
             table.add_row(*cells)
@@ -62,7 +65,8 @@ def _card(console: Console, name: str, preset: str | None) -> None:
     console.print("\nBaselines", style="bold")
     for player, measured in shown.baselines.items():
         low, high = measured.ci95
-        console.print(f"  {player}: {measured.mean:,.2f} (95 % CI {low:,.2f} to {high:,.2f}, n = {measured.n})")
+        name = f"{player} (reference: trained on the game)" if measured.reference else player
+        console.print(f"  {name}: {measured.mean:,.2f} (95 % CI {low:,.2f} to {high:,.2f}, n = {measured.n})")
 
 
 def models() -> None:

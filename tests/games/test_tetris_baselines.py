@@ -1,6 +1,7 @@
 """Baselines: measured, stored, and what Tetris's cards show."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ def test_main_measures_and_keeps_what_was_there(tmp_path: Path, monkeypatch: pyt
     loaded = baselines.load("tetris")["lmgame-bench-2025"]
     assert loaded["scripted"].mean > loaded["random"].mean
     assert loaded["random"] == baselines.measure("tetris", "lmgame-bench-2025", "random", 2)
+
+
+def test_a_reference_is_stored_and_loaded_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "files", lambda package: tmp_path)
+    measured = replace(baselines.summary([1, 2, 3]), reference=True)
+    baselines.store("tetris", "standard", "pico", measured)
+    baselines.store("tetris", "standard", "random", baselines.summary([1, 2, 3]))
+    assert baselines.load("tetris")["standard"]["pico"] == measured
+    assert not baselines.load("tetris")["standard"]["random"].reference
 
 
 def test_unknown_game() -> None:

@@ -116,7 +116,7 @@ def test_the_document_has_the_promised_shape(run: Path) -> None:
             "n": 2,
             "mean": 15.0,
             "ci95": list(mean_interval([10.0, 20.0])[2] or ()),
-            "baselines": {"random": {"n": 200, "mean": 11.5, "sd": 1.7, "ci95": [11.3, 11.7]}},
+            "baselines": {"random": {"n": 200, "mean": 11.5, "sd": 1.7, "ci95": [11.3, 11.7], "reference": False}},
         }
     ]
 

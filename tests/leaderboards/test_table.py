@@ -44,5 +44,12 @@ def test_a_reference_is_told_as_one() -> None:
     assert lines[4] == "" and lines[5].startswith("pi\\|co is a reference: it was trained on these very games.")
 
 
+def test_a_baseline_that_is_a_reference_is_told_as_one() -> None:
+    pico = RANDOM.model_copy(update={"reference": True})
+    summary = Summary("tetris", "standard", 10, 12.34567, 2.0, (10.9, 13.79), {"random": RANDOM, "pico": pico})
+    lines = markdown_table([summary], "m").splitlines()
+    assert ["| pico (reference) |" in line for line in lines[2:]] == [False, True, False]
+
+
 def test_nothing_gives_the_head_alone() -> None:
     assert len(markdown_table([], "m").splitlines()) == 2
