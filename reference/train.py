@@ -143,11 +143,18 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for the model, the log and the results")
-    parser.add_argument("--minutes", type=float, default=14.0, help="length of the training, start-up not counted")
+    parser.add_argument("--minutes", type=float, default=15.0, help="length of the training, start-up not counted")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="tiny batches, nothing compiled: to try it on a CPU")
     parser.add_argument("--steps", type=int, help="stop after so many steps, whatever the time")
-    parser.add_argument("--mario", type=Path, help="folder of Super Mario Bros data; without it Tetris alone")
+    parser.add_argument(
+        "--mario",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FOLDER",
+        help="Super Mario Bros, too; FOLDER has its emulator where this Python has none",
+    )
     parser.add_argument("--pieces", type=int, default=1000, help="pieces in each game of the final evaluation")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
