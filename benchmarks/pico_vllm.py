@@ -1,17 +1,21 @@
 """Decisions a second, legality and pieces of `pico` behind vLLM, or any other server, played by the suite's own runner.
 
 Each number of processes in turn plays episodes of Tetris `standard` from frames, all at once, and is stopped after
-`--seconds`. The last column says what one process of the runner spends, for it may be the limit.
+`--seconds`. With several servers, processes take them in turn. The last columns say what one process of the runner
+spends, and vLLM's processes where they run on this machine, for either may be the limit.
 
     vllm serve serving/lmgame_serving/pico --served-model-name pico
     uv run python benchmarks/pico_vllm.py http://127.0.0.1:8000/v1#pico --processes 1 2 4 --seconds 30
     uv run python benchmarks/pico_vllm.py http://127.0.0.1:8000/v1#pico --games 100 --processes 4 --max-decisions 1020
+
+`pico_vllm.sh` serves, then runs this.
 """
 
 import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import tempfile
 import time
 from collections import Counter
@@ -112,11 +116,27 @@ def _play(work: tuple[str, Path, list[int], int | None, float]) -> Share:
     return asyncio.run(_share(*work))
 
 
-def measure(url: str, games: int, processes: int, decisions: int | None, seconds: float, out: Path) -> dict[str, Any]:
+def servers() -> dict[tuple[str, str], float]:
+    """Seconds of CPU that each of vLLM's processes on this machine has spent, by what it is and its process id."""
+    spent: dict[tuple[str, str], float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            title = (folder / "cmdline").read_bytes()
+            if title.startswith(b"VLLM::"):
+                # After the name in brackets, from the state on, fields 11 and 12 are user and system time.
+                fields = (folder / "stat").read_text().rpartition(") ")[2].split()
+                kind = "engine" if title.startswith(b"VLLM::Engine") else "api"
+                spent[kind, folder.name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return spent
+
+
+def measure(
+    urls: list[str], games: int, processes: int, decisions: int | None, seconds: float, out: Path
+) -> dict[str, Any]:
     """Play `games` episodes at once, spread over `processes`; what came of it.
 
     Args:
-        url: The model, as `URL#NAME`.
+        urls: Servers of the model, as `URL#NAME`; process k asks server k modulo their number.
         games: Episodes, of seeds 0, 1, …
         processes: Processes of the runner.
         decisions: Most decisions of an episode; None: the preset's own limit.
@@ -124,12 +144,26 @@ def measure(url: str, games: int, processes: int, decisions: int | None, seconds
         out: An empty folder for the records.
     """
     work = [
-        (url, out / str(number), list(range(number, games, processes)), decisions, seconds)
+        (urls[number % len(urls)], out / str(number), list(range(number, games, processes)), decisions, seconds)
         for number in range(processes)
     ]
+    before = servers()
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         shares = pool.map(_play, work, chunksize=1)
-    return {"processes": processes, "games": games, **summary(shares)}
+    result = {"servers": len(urls), "processes": processes, "games": games, **summary(shares)}
+    spent: dict[str, list[float]] = {}
+    for (kind, number), seconds_now in servers().items():
+        spent.setdefault(kind, []).append(seconds_now - before.get((kind, number), 0.0))
+    wall = result["wall_seconds"]
+    result["vllm"] = {
+        kind: {
+            "cpu_ms_a_decision": round(sum(cpu) * 1e3 / result["decisions"], 2),
+            "cores": [round(value / wall, 2) for value in sorted(cpu, reverse=True)],
+        }
+        for kind, cpu in sorted(spent.items())
+        if result["decisions"] and wall
+    }
+    return result
 
 
 def summary(shares: list[Share]) -> dict[str, Any]:
@@ -178,20 +212,28 @@ def summary(shares: list[Share]) -> dict[str, Any]:
 
 def table(results: list[dict[str, Any]]) -> str:
     """The measurements as a table, one a row."""
-    head = "| processes | games | decisions | decisions/s | legal | p50 / p95 / p99 ms | pieces: min, median, max "
-    head += f"| seeds 0-99 with {PIECES:,} / over before | faults | runner: CPU ms a decision, of a core |"
+    head = "| servers | processes | games | decisions | decisions/s | legal | p50 / p95 / p99 ms "
+    head += "| pieces: min, median, max "
+    head += f"| seeds 0-99 with {PIECES:,} / over before | faults | runner: CPU ms a decision, of a core "
+    head += "| vLLM: CPU ms a decision, cores of the busiest |"
     lines = [head, "|" + "--:|" * (head.count("|") - 1)]
     for row in results:
         pieces = sorted(episode["pieces"] for episode in row["episodes"]) or [0]
         latency = " / ".join(f"{value:g}" for value in row["latency_ms"].values()) or "-"
         hundred = row["first_hundred_seeds"]
+        vllm = "; ".join(
+            f"{len(cpu['cores'])} {kind} {cpu['cpu_ms_a_decision']:.1f}, {cpu['cores'][0]:.2f}"
+            for kind, cpu in row["vllm"].items()
+        )
         legal = "-" if row["legal"] is None else f"{row['legal']:.3%}"
         lines.append(
-            f"| {row['processes']} | {row['games']} | {row['decisions']:,} | {row['decisions_per_second']:,.0f} "
-            f"| {legal} | {latency} | {pieces[0]:,}, {pieces[len(pieces) // 2]:,}, {pieces[-1]:,} "
+            f"| {row['servers']} | {row['processes']} | {row['games']} | {row['decisions']:,} "
+            f"| {row['decisions_per_second']:,.0f} | {legal} | {latency} "
+            f"| {pieces[0]:,}, {pieces[len(pieces) // 2]:,}, {pieces[-1]:,} "
             f"| {hundred[f'with_{PIECES}_pieces']} / {hundred['over_before']} of {hundred['episodes']} "
             f"| {row['infrastructure_faults']} "
-            f"| {row['cpu_ms_a_decision']:.2f}, {row['cpu_share_a_process'] or 0:.0%} |"
+            f"| {row['cpu_ms_a_decision']:.2f}, {row['cpu_share_a_process'] or 0:.0%} "
+            f"| {vllm} |"
         )
     lines += [
         f"problem with {row['processes']} processes: {text}"
@@ -203,7 +245,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("url", help="the model, as URL#NAME")
+    parser.add_argument("urls", nargs="+", metavar="URL#NAME", help="the model; several servers share the games")
     parser.add_argument("--games", type=int, default=256, help="episodes in flight, seeds 0, 1, … (default: 256)")
     parser.add_argument("--processes", type=int, nargs="+", default=[1], help="processes of the runner; one run each")
     parser.add_argument("--max-decisions", type=int, help="of an episode (default: the preset's own limit)")
@@ -211,13 +253,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for the records (default: a temporary one)")
     parser.add_argument("--json", type=Path, help="file for all numbers")
     arguments = parser.parse_args()
+    if min(arguments.processes) < len(arguments.urls):
+        parser.error(f"{len(arguments.urls)} servers need as many processes of the runner")
     results = []
     with tempfile.TemporaryDirectory() as temporary:
         out = arguments.out or Path(temporary)
         for processes in arguments.processes:
             folder = out / f"{arguments.games}-games-{processes}"
             results.append(
-                measure(arguments.url, arguments.games, processes, arguments.max_decisions, arguments.seconds, folder)
+                measure(arguments.urls, arguments.games, processes, arguments.max_decisions, arguments.seconds, folder)
             )
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=1))
