@@ -72,9 +72,9 @@ class Artist:
         self._sprites = self._suite(np.stack([*render._cell_sprites()]))
         self._pictures = self._suite(np.stack([*render._box_sprites(False)]))
         self._background = torch.tensor(render.BACKGROUND, device=self.device) / 255
-        cells = torch.zeros((8, 4, 4, 2), dtype=torch.long)
+        cells = torch.zeros((8, 4, 2), dtype=torch.long)  # unturned, as a piece appears
         for kind in range(1, 8):
-            cells[kind] = torch.tensor(CELLS[kind])
+            cells[kind] = torch.tensor(CELLS[kind][0])
         self._cells = cells.to(self.device)
         shapes = torch.zeros(8, 2, 4)
         for kind, shape in enumerate(render._SHAPES):
@@ -136,21 +136,13 @@ class Artist:
             out[part] = self._draw_other(dice, scene, part, augment, held_out=look == "held_out")
         return out
 
-    @torch.no_grad()
-    def frames(self, moment: Any) -> Tensor:
-        """The suite's frames of N games at their native size, (N, 3, 384, 288) in 0..1; numbers on them are random."""
-        dice = Dice(self.device, self.generator)
-        scene = self._scene(moment)
-        return self._native(dice, scene, torch.arange(len(scene.codes), device=self.device)).transpose(1, 2)
-
     def _scene(self, moment: Any) -> _Scene:
         boards, kind, where = moment.boards.long(), moment.kind.long(), moment.where.long()
         count = len(kind)
         locked = boards[:, :_ROWS].flip(1).reshape(count, -1)
         top = torch.arange(_ROWS * WIDTH, device=self.device) < HIDDEN_ROWS_SHOWN * WIDTH
         locked = torch.where((locked == 0) & top, OUTSIDE, locked)
-        rotation = getattr(moment, "rotation", torch.zeros_like(kind)).long()
-        cells = self._cells[kind, rotation] + where[:, None, :2]
+        cells = self._cells[kind] + where[:, None, :2]
 
         def with_piece(lower: Tensor) -> Tensor:
             # One place more than there are cells takes what stands out of the picture.

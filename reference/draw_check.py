@@ -19,18 +19,9 @@ import lmgame_games.tetris.player as scripted
 from lmgame_games.tetris.env import TetrisEnv
 from lmgame_games.tetris.picture import HEIGHT, HIDDEN_ROWS_SHOWN, WIDTH
 from lmgame_games.tetris.pieces import corner
+from reference import model
 from reference.draw import Artist
 from reference.looks import SIZE
-
-PROCESSOR = {
-    "do_resize": False,
-    "do_image_splitting": False,
-    "max_image_size": {"longest_edge": SIZE},
-    "size": {"longest_edge": SIZE},
-    "resample": 2,
-    "image_mean": [0.5] * 3,
-    "image_std": [0.5] * 3,
-}
 
 
 @dataclass
@@ -89,20 +80,15 @@ def real_states(count: int, seed: int = 5) -> tuple[Moments, list[np.ndarray]]:
 
 def compare(artist: Artist, moments: Moments, frames: list[np.ndarray]) -> None:
     """Print how far the artist's suite look is from real frames behind the image processor, numbers left out."""
-    from transformers.models.idefics3.image_processing_idefics3 import Idefics3ImageProcessor
-    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
-
     drawn = artist.draw(moments).float().cpu()
     # Below the queue are score, lines, level and so on, which the artist draws at random.
     seen = torch.ones(SIZE, SIZE, dtype=torch.bool)
     seen[round(230 * SIZE / 384) :, round(197 * SIZE / 288) :] = False
-    for processor in (Idefics3ImageProcessorPil(**PROCESSOR), Idefics3ImageProcessor(**PROCESSOR)):
-        images = [[Image.fromarray(frame)] for frame in frames]
-        real = torch.as_tensor(processor(images, return_tensors="pt")["pixel_values"][:, 0])
-        error = (drawn - real).abs()[..., seen]
-        print(f"{type(processor).__name__}: mean error {error.mean():.5f}, largest {error.max():.4f}")
-        again = pixels_of(frames)
-        print(f"  to_input of the same frames: largest {(again - real).abs().max():.4f}")
+    images = [[Image.fromarray(frame)] for frame in frames]
+    real = torch.as_tensor(model.processor().image_processor(images, return_tensors="pt")["pixel_values"][:, 0])
+    error = (drawn - real).abs()[..., seen]
+    print(f"draw: mean error {error.mean():.5f}, largest {error.max():.4f}")
+    print(f"to_input of the same frames: largest {(pixels_of(frames) - real).abs().max():.4f}")
 
 
 def pixels_of(frames: list[np.ndarray]) -> Tensor:

@@ -20,24 +20,18 @@ import torch
 import torch.nn.functional as nnf
 
 from lmgame_games.mario import cards
-from lmgame_games.mario.buttons import NAMES
+from reference.mario_answers import code, tokens
 from reference.mario_channel import ANSWER, CHOICES, FRAME, MOST_MOVES, RESULTS, SLOTS, Channel
 from reference.network import Network, Writer
 from reference.pixels import to_input
-from reference.vocabulary import CLOSING, EOS, MARIO, OPENING, PAD, SEPARATOR, token_id
+from reference.vocabulary import MARIO, PAD, token_id
 
-LENGTH = 2 + 2 * MOST_MOVES
-"""Tokens of the longest answer, its end included."""
 STAGES = {stage: 0.76 if stage == "1-1" else 0.03 for stage in cards.STAGES}
 """Where games start, and in what share of them."""
 FIRST = 256
 """States without which no batch is drawn."""
 SHIFT = (8, 6)
 """Pixels across and down by which pictures are moved at most."""
-
-_OPENING, _PAD, _EOS = token_id(OPENING), token_id(PAD), token_id(EOS)
-_BUTTON = [token_id(f"{name}:") for name in NAMES]
-_FRAMES = [[0, 0], *([token_id(f"{n}{end}") for end in (SEPARATOR, CLOSING)] for n in range(1, 61))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +54,6 @@ class Result:
     """Pixels to the right of the start, until the stage's end or the first death."""
     decisions: int
     finished: bool
-
-
-def tokens(code: np.ndarray) -> np.ndarray:
-    """(..., LENGTH) token ids of answers (..., MOST_MOVES, 2) as a channel has them."""
-    button, frames = np.array(_BUTTON)[code[..., 0]], code[..., 1]
-    count = (frames > 0).sum(-1, keepdims=True)
-    last = np.arange(MOST_MOVES) == count - 1
-    held = np.array(_FRAMES)[frames, last.astype(int)]
-    out = np.full((*code.shape[:-2], LENGTH), _PAD, np.int64)
-    out[..., 0] = _OPENING
-    within = np.arange(MOST_MOVES) < count
-    out[..., 1:-1:2], out[..., 2:-1:2] = np.where(within, button, _PAD), np.where(within, held, _PAD)
-    np.put_along_axis(out, 1 + 2 * count, _EOS, -1)
-    return out
-
-
-_BUTTON_OF = {token: number for number, token in enumerate(_BUTTON)}
-_FRAMES_OF = {token: (n, end) for n, pair in enumerate(_FRAMES) if n for end, token in enumerate(pair)}
-
-
-def code(written: Sequence[int]) -> np.ndarray:
-    """The answer that tokens behind an opening spell, as a channel has it; all zeros if they spell none."""
-    out = np.zeros((MOST_MOVES, 2), np.uint8)
-    for row in range(MOST_MOVES):
-        button, frames = [*written[2 * row : 2 * row + 2], -1, -1][:2]
-        if button not in _BUTTON_OF or frames not in _FRAMES_OF:
-            return np.zeros_like(out)
-        number, closing = _FRAMES_OF[frames]
-        out[row] = _BUTTON_OF[button], number
-        if closing:
-            return out
-    return np.zeros_like(out)
 
 
 def pixels(frames: torch.Tensor, augment: float = 0.0) -> torch.Tensor:
@@ -201,7 +163,7 @@ class Source:
     def loss(self, network: Network, features: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Mean cross-entropy of the answers' tokens."""
         logits = network.write(features, MARIO, batch.tokens[:, :-1])
-        return nnf.cross_entropy(logits.flatten(0, 1), batch.tokens.flatten(), ignore_index=_PAD)
+        return nnf.cross_entropy(logits.flatten(0, 1), batch.tokens.flatten(), ignore_index=token_id(PAD))
 
     def look(self, *, force: bool = False) -> None:
         """Take in what the players offer, and answer what they ask."""

@@ -41,7 +41,6 @@ _LAYOUT = np.dtype(
         ("job_stage", "S3"),
         ("job_idle", np.int32),
         # Written by the player.
-        ("ready", np.int64),
         ("written", np.int64),  # states offered
         ("asked", np.int64),  # questions put
         ("question", np.uint8, FRAME),

@@ -182,7 +182,6 @@ class Player:
 
     def run(self) -> None:
         """Play for ever."""
-        self.channel["ready"] = 1
         while True:
             if self.channel["jobs"] > self.examinations:
                 self._examine()

@@ -136,19 +136,3 @@ def save(model: Idefics3ForConditionalGeneration, folder: Path) -> None:
     generation = folder / "generation_config.json"
     settings = json.loads(generation.read_text()) | {"temperature": 0.0}
     generation.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
-
-
-def describe(folder: Path) -> dict[str, Any]:
-    """Number of parameters and of bytes of a saved folder's weights."""
-    weights = folder / "model.safetensors"
-    size = weights.stat().st_size
-    with weights.open("rb") as opened:
-        header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-    shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
-    parameters = 0
-    for shape in shapes:
-        count = 1
-        for side in shape:
-            count *= side
-        parameters += count
-    return {"parameters": parameters, "bytes": size}

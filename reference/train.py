@@ -3,8 +3,8 @@
 Tetris: imitation of the two-piece search in `tetris_rules.h` with DAgger (Ross et al., "A Reduction of Imitation
 Learning and Structured Prediction to No-Regret Online Learning", 2011): half of the games are played by the teacher
 with some random moves, from a twelfth of the training on the other half by the model; the teacher's value of every
-placement is the target at each state, softened by a temperature that falls. Super Mario Bros: see `mario`. Game,
-teacher, pictures and model stay on the GPU; nothing is stored.
+placement is the target at each state, softened by a temperature that falls. Super Mario Bros: see `mario`. Games,
+teacher, the states gone through, pictures and model stay in the GPU's memory.
 """
 
 import argparse
@@ -51,7 +51,7 @@ class Log:
     """Lines of JSON, in a file and on standard output; `seconds` counts from the start."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a")
+        self._file = path.open("w")
         self.start = time.time()
 
     def __call__(self, **fields: Any) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reference.mario_answers import LENGTH, code, tokens
 from reference.mario_channel import SLOTS, Channel, decode, encode
+from reference.vocabulary import EOS, OPENING, PAD, token_id
 
 ANSWERS = (
     (("right+b", 12), ("right+a+b", 20), ("noop", 48)),
@@ -20,26 +22,19 @@ ANSWERS = (
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_survives_the_channel_and_the_tokens(answer: tuple[tuple[str, int], ...]) -> None:
     assert decode(encode(answer)) == answer
-    pytest.importorskip("torch")
-    pytest.importorskip("transformers")
-    from reference import mario
-    from reference.vocabulary import EOS, OPENING, token_id
-
-    ids = mario.tokens(encode(answer)).tolist()
+    ids = tokens(encode(answer)).tolist()
+    assert len(ids) == LENGTH
     assert ids[0] == token_id(OPENING)
     assert ids[1 + 2 * len(answer)] == token_id(EOS)
-    assert decode(mario.code(ids[1:])) == answer
+    assert set(ids[2 + 2 * len(answer) :]) <= {token_id(PAD)}
+    assert decode(code(ids[1:])) == answer
 
 
 def test_an_answer_without_an_end_is_none() -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("transformers")
-    from reference import mario
-
-    ids = mario.tokens(encode(ANSWERS[0])).tolist()
-    assert not mario.code(ids[1:4]).any()
-    assert not mario.code(ids[2:]).any()
-    assert decode(mario.code([])) == (("noop", 30),)
+    ids = tokens(encode(ANSWERS[0])).tolist()
+    assert not code(ids[1:4]).any()
+    assert not code(ids[2:]).any()
+    assert decode(code([])) == (("noop", 30),)
 
 
 def test_the_teacher_finishes_1_1() -> None:
