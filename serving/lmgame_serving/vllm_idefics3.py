@@ -6,14 +6,21 @@ right by itself it changes nothing.
 """
 
 import importlib
+import logging
 from typing import Any
 
 
 def register() -> None:
     """Have vLLM count at least one view a picture. vLLM calls it, through the entry point `vllm.general_plugins`."""
-    idefics3: Any = importlib.import_module("vllm.model_executor.models.idefics3")
-    info = idefics3.Idefics3ProcessingInfo
-    count = info.get_num_patches
+    try:
+        idefics3: Any = importlib.import_module("vllm.model_executor.models.idefics3")
+        info = idefics3.Idefics3ProcessingInfo
+        count = info.get_num_patches
+    except (ImportError, AttributeError) as error:  # vLLM serves its other models whatever becomes of this one
+        logging.getLogger(__name__).warning(
+            "lmgame's plugin doesn't fit this vLLM (%s). If pico can't be served, see vLLM issue 48667.", error
+        )
+        return
     if getattr(count, "counts_unsplit", False):
         return
 

@@ -38,6 +38,23 @@ def test_an_unsplit_picture_counts_as_one_view(info: type[_Info], views: int, co
     assert info(views).get_num_patches(image_width=288, image_height=384) == counted
 
 
+@pytest.mark.usefixtures("info")
+@pytest.mark.parametrize("missing", ["module", "class", "method"])
+def test_a_vllm_that_it_does_not_fit_is_left_alone(
+    missing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "vllm.model_executor.models.idefics3"
+    if missing == "module":
+        monkeypatch.setitem(sys.modules, name, None)  # which makes importing it an ImportError
+    elif missing == "class":
+        monkeypatch.delattr(sys.modules[name], "Idefics3ProcessingInfo")
+    else:
+        monkeypatch.setattr(sys.modules[name], "Idefics3ProcessingInfo", object)
+    vllm_idefics3.register()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and "vLLM issue 48667" in record.getMessage()
+
+
 def test_vllm_finds_the_plugin() -> None:
     (found,) = entry_points(group="vllm.general_plugins", name="lmgame_idefics3")
     assert found.load() is vllm_idefics3.register
