@@ -9,7 +9,9 @@ from lmgame.request import Request
 from lmgame_agents import prompt_hash
 from lmgame_games import Card, ObservationKind
 from lmgame_leaderboards import RunRecord, Versions, fresh_folder, run_path
-from lmgame_serving import Endpoint, Resolved
+from lmgame_serving import PICO, EmbeddedModel, Endpoint, Resolved
+from lmgame_serving.pico_engine import FOLDER
+from lmgame_serving.pico_engine.model import WEIGHTS, read_sums
 
 PACKAGES = ("numpy", "gymnasium", "nes-py", "gym-super-mario-bros", "xllamacpp", "onnxruntime", "openai", "pillow")
 """Packages whose versions a run's record names, because games and engines stand on them."""
@@ -18,7 +20,11 @@ KINDS: tuple[ObservationKind, ...] = ("text", "image", "both")
 
 
 def begin_record(request: Request, target: Resolved | None, rom: str | None = None) -> RunRecord:
-    """The record a new run of this request begins with; its id is the request's identity."""
+    """The record a new run of this request begins with; its id is the request's identity.
+
+    Raises:
+        EndpointError: If the model comes with lmgame and its files are damaged.
+    """
     cards = request.cards()
     fixed = {
         "model": request.model,
@@ -46,6 +52,7 @@ def begin_record(request: Request, target: Resolved | None, rom: str | None = No
         python=platform.python_version(),
         packages={name: found for name in PACKAGES if (found := _version(name))},
         rom=rom,
+        weights=read_sums(FOLDER)[WEIGHTS] if isinstance(target, EmbeddedModel) and target.provider == PICO else None,
     )
     return RunRecord.begin(
         fixed,

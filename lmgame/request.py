@@ -37,7 +37,8 @@ class Request:
     seeds: tuple[int, ...] = (0,)
     clock: Clock = "paused"
     observation: ObservationKind | None = None
-    """None: what the preset prescribes, else both where the endpoint takes images, else text."""
+    """None: what the preset prescribes; else the frame alone where the model reads no text, both where the endpoint
+    takes images, and text otherwise."""
     max_decisions: int | None = None
     """None: the preset's own limit."""
     base_url: str | None = None

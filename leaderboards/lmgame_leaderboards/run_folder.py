@@ -239,6 +239,8 @@ def _same_run(path: Path, asked: RunRecord) -> RunRecord:
     ]
     if found.versions.rom != asked.versions.rom:
         reasons.append("the cartridge image is another one")
+    if found.versions.weights != asked.versions.weights:
+        reasons.append("the model's weights are others")
     if reasons:
         raise RecordError(
             f"{path} can't be continued: since it began with lmgame {found.versions.lmgame}, {', '.join(reasons)}. "

@@ -165,6 +165,8 @@ class Versions(BaseModel):
     """Versions of the packages that games and agents stand on, by name."""
     rom: str | None = None
     """SHA-256 of the cartridge image, where a game has one."""
+    weights: str | None = None
+    """SHA-256 of the file with the model's weights, where the model is one that comes with lmgame."""
 
 
 class BaselineRecord(BaseModel):

@@ -193,13 +193,14 @@ def test_results_under_other_rules_are_not_mixed(tmp_path: Path) -> None:
     RunFolder.open(tmp_path, make_run()).close()
     games = [{"game": "tetris", "preset": "standard", "version": 2}]
     newer = make_run({"games": games}, prompt_hashes={"tetris/standard": "bb"})
-    newer.versions = Versions(lmgame="0.2.0", python="3.13.1", rom="ff")
+    newer.versions = Versions(lmgame="0.2.0", python="3.13.1", rom="ff", weights="ee")
     with pytest.raises(RecordError) as caught:
         RunFolder.open(tmp_path, newer)
     for reason in (
         "the rules of tetris changed from version 1 to 2",
         "the prompt of tetris/standard changed",
         "the cartridge image is another one",
+        "the model's weights are others",
         "since it began with lmgame 0.1.0",
         "--fresh",
     ):
