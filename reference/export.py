@@ -9,7 +9,6 @@
 
 import argparse
 import base64
-import hashlib
 import json
 import shutil
 import sys
@@ -30,17 +29,9 @@ from lmgame_games import card
 from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.chat import ChatRequest, Completion
 from lmgame_serving.pico_engine.loaded import Loaded
-from lmgame_serving.pico_engine.model import GRAPHS, SUMS, WEIGHTS
+from lmgame_serving.pico_engine.model import CONFIGURATION, FILES, GRAPHS, WEIGHTS, write_sums
 from reference.graphs import decoder_graph, vision_graph
 
-COPIED = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "processor_config.json",
-    "chat_template.jinja",
-)
 TOLERANCE = 1e-3
 """Largest difference of two logits that counts as rounding."""
 LONGEST_ANSWER = 64
@@ -57,7 +48,7 @@ def export(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in load_file(source / WEIGHTS).items()}
     save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
-    for name in COPIED:
+    for name in CONFIGURATION:
         shutil.copyfile(source / name, target / name)
     config = json.loads((target / "config.json").read_text())
     config["dtype"] = "bfloat16"
@@ -65,10 +56,9 @@ def export(source: Path, target: Path) -> None:
     shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name, graph in zip(GRAPHS, (vision_graph, decoder_graph), strict=True):
         (target / name).write_bytes(graph(Idefics3Config.from_pretrained(target), shapes).SerializeToString())
-    for name in (WEIGHTS, *GRAPHS):
+    for name in FILES:
         (target / name).chmod(0o644)
-    sums = {name: hashlib.sha256((target / name).read_bytes()).hexdigest() for name in (WEIGHTS, *GRAPHS)}
-    (target / SUMS).write_text("".join(f"{value}  {name}\n" for name, value in sums.items()))
+    write_sums(target)
 
 
 def size(folder: Path) -> dict[str, int]:

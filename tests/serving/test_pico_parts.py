@@ -1,6 +1,7 @@
 """The parts of pico's engine: pictures from anybody, text and tokens, files that must be the ones that were shipped."""
 
 import base64
+import hashlib
 import io
 import json
 import shutil
@@ -17,7 +18,16 @@ from PIL import Image
 from lmgame_common import EndpointError
 from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.loaded import Loaded
-from lmgame_serving.pico_engine.model import SUMS, WEIGHTS, Pico, check_files, read_weights
+from lmgame_serving.pico_engine.model import (
+    FILES,
+    SUMS,
+    WEIGHTS,
+    Pico,
+    check_files,
+    read_sums,
+    read_weights,
+    write_sums,
+)
 from lmgame_serving.pico_engine.picture import PictureError, Sight, open_picture
 from lmgame_serving.pico_engine.text import IMAGE, Text
 
@@ -127,13 +137,14 @@ def copied(tmp_path: Path) -> Path:
 
 def test_the_shipped_files_are_whole_and_small():
     check_files(FOLDER)
+    assert set(FILES) == {file.name for file in FOLDER.iterdir()} - {"README.md", SUMS}
     assert (FOLDER / WEIGHTS).stat().st_size < 16 * 1024 * 1024
     weights = read_weights(FOLDER / WEIGHTS)
     assert sum(value.size for value in weights.values()) <= 8_300_000
     assert all(np.isfinite(value).all() for value in weights.values())
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, "vision.onnx", "decoder.onnx"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_named(copied: Path, name: str):
     content = bytearray((copied / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -142,17 +153,42 @@ def test_a_damaged_file_is_named(copied: Path, name: str):
         Loaded.of(copied, 1)
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, "vision.onnx", "config.json", "chat_template.jinja", SUMS])
+@pytest.mark.parametrize("name", [*FILES, SUMS])
 def test_a_missing_file_is_named(copied: Path, name: str):
     (copied / name).unlink()
     with pytest.raises(EndpointError, match=rf"{name}.*Reinstall"):
         Loaded.of(copied, 1)
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "processor_config.json"])
+@pytest.mark.parametrize("change", ["emptied", "a line less", "a line twice", "a file more", "no list", "no text"])
+def test_the_list_of_sums_must_be_about_all_files(copied: Path, change: str):
+    lines = (copied / SUMS).read_text().splitlines()
+    changed = {
+        "emptied": [],
+        "a line less": lines[1:],
+        "a line twice": [*lines, lines[0]],
+        "a file more": [*lines, f"{'0' * 64}  ../README.md"],
+        "no list": ["<html>", *lines],
+        "no text": ["é", *lines],
+    }
+    (copied / SUMS).write_text("\n".join(changed[change]), encoding="utf-8")
+    with pytest.raises(EndpointError, match=rf"{SUMS} (is damaged|can't be read).*Reinstall"):
+        check_files(copied)
+
+
+def test_sums_are_written_as_they_are_read(copied: Path):
+    (copied / "config.json").write_text("{}")
+    write_sums(copied)
+    check_files(copied)
+    assert read_sums(copied).keys() == set(FILES)
+    assert read_sums(copied)["config.json"] == hashlib.sha256(b"{}").hexdigest()
+
+
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json", "tokenizer.json", "processor_config.json"])
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"text_config": {}}'])
 def test_a_broken_configuration_is_said_so(copied: Path, name: str, content: str):
     (copied / name).write_text(content)
+    write_sums(copied)
     with pytest.raises(EndpointError, match=r"can't be loaded.*Reinstall"):
         Loaded.of(copied, 1)
 

@@ -134,7 +134,7 @@ class Completion:
         self._picture = pictures[0]
         self.prompt = loaded.text.prompt(rendered)
         """Its tokens."""
-        asked = request.max_completion_tokens or request.max_tokens or loaded.model.context
+        asked = request.max_completion_tokens or request.max_tokens or loaded.model.usual_limit
         self._limit = min(asked, loaded.model.context - len(self.prompt))
         self._count = 0
 
@@ -181,6 +181,10 @@ class Completion:
         return {**self._about, "object": "chat.completion.chunk", "choices": [], "usage": self.usage()}
 
 
+GREEDY = 1e-5
+"""Temperatures below this draw the likeliest token, as 0 does: dividing by them goes beyond what floats can hold."""
+
+
 class _Draw:
     """Picks a token: the likeliest, or, if a temperature is given, by chance."""
 
@@ -190,7 +194,7 @@ class _Draw:
         self._random = np.random.default_rng(None if request.seed is None else abs(request.seed))
 
     def __call__(self, logits: np.ndarray) -> int:
-        if not self._temperature:
+        if self._temperature < GREEDY:
             return int(logits.argmax())
         scaled = logits.astype(np.float64) / self._temperature
         chances = np.exp(scaled - scaled.max())

@@ -16,6 +16,16 @@ GRAPHS = {
     "decoder.onnx": ("model.text_model.layers.", "model.text_model.norm.", "lm_head."),
 }
 """How the names of the weights begin that each graph has; it must be given those and no others."""
+CONFIGURATION = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+)
+FILES = (WEIGHTS, *GRAPHS, *CONFIGURATION)
+"""All files that make the model what it is."""
 EMBEDDINGS = "model.text_model.embed_tokens.weight"
 
 
@@ -34,10 +44,13 @@ class Pico:
     def __init__(self, folder: Path, threads: int) -> None:
         check_files(folder)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        generation = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
         weights = read_weights(folder / WEIGHTS)
         text = config["text_config"]
         self.context: int = text["max_position_embeddings"]
         """Most tokens of prompt and answer together."""
+        self.usual_limit: int = generation["max_new_tokens"]
+        """Most tokens of an answer where nobody says otherwise."""
         self.end: int = text["eos_token_id"]
         """The token that ends an answer."""
         self._image: int = config["image_token_id"]
@@ -88,18 +101,40 @@ class Answer:
         """Logits of the next token, float32 (vocabulary,)."""
 
 
+def read_sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each of `FILES`, in hex, as written down when the model was shipped.
+
+    Raises:
+        EndpointError: If the list isn't there or isn't about those files.
+    """
+    path = folder / SUMS
+    try:
+        lines = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+        sums = {name: value for value, name in lines}
+    except (OSError, ValueError) as error:
+        raise EndpointError(f"{path} can't be read ({error}). Reinstall lmgame.") from error
+    if len(lines) != len(FILES) or sums.keys() != set(FILES):
+        raise EndpointError(f"{path} is damaged: it isn't about the files there should be. Reinstall lmgame.")
+    return sums
+
+
 def check_files(folder: Path) -> None:
-    """Hold the large files against the sums that stand beside them.
+    """Hold the model's files against the sums that stand beside them.
 
     Raises:
         EndpointError: If one of them is another file than the one that was shipped.
         OSError: If one can't be read.
     """
-    for line in (folder / SUMS).read_text(encoding="ascii").splitlines():
-        expected, name = line.split()
+    for name, expected in read_sums(folder).items():
         with (folder / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected:
                 raise EndpointError(f"{folder / name} is damaged: its SHA-256 isn't {expected}. Reinstall lmgame.")
+
+
+def write_sums(folder: Path) -> None:
+    """Write down the sums of the files as they are now."""
+    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    (folder / SUMS).write_text("".join(f"{value}  {name}\n" for name, value in sums.items()), encoding="ascii")
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
