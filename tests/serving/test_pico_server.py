@@ -1,9 +1,11 @@
 """pico's engine as a client meets it: the OpenAI API, kept to, and everything else refused in its terms."""
 
 import asyncio
+import gc
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,8 +17,9 @@ import pytest_asyncio
 from lmgame_agents.images import data_uri
 from lmgame_common import EndpointError
 from lmgame_serving import PICO_GAMES, Endpoint, open_endpoint, resolve
+from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine import server as pico_server
-from lmgame_serving.pico_engine.server import serve
+from lmgame_serving.pico_engine.server import Engine, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,6 +56,21 @@ async def http(endpoint: Endpoint) -> AsyncIterator[httpx2.AsyncClient]:
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     async with httpx2.AsyncClient(base_url=endpoint.base_url, headers=headers, timeout=60, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture
+def endless() -> Iterator[Engine]:
+    """An engine of its own, whose model never comes to an end by itself."""
+    engine = Engine(FOLDER, "m")
+    engine._loaded.model.end = -1
+    yield engine
+    engine.close()
+
+
+def beside(engine: Engine) -> httpx2.AsyncClient:
+    """A client of an engine, with no server in between."""
+    transport = httpx2.ASGITransport(engine.application)  # pyright: ignore
+    return httpx2.AsyncClient(transport=transport, base_url="http://engine", timeout=60)
 
 
 async def ask(client: openai.AsyncOpenAI, messages: Any = MESSAGES, **options: Any) -> str:
@@ -101,10 +119,23 @@ async def test_the_limit_on_tokens_holds(client: openai.AsyncOpenAI):
         answer = await client.chat.completions.create(model="pico", messages=MESSAGES, extra_body={name: 1})
         assert answer.usage and answer.usage.completion_tokens == 1
         assert answer.choices[0].finish_reason == "length"
-    answer = await client.chat.completions.create(
-        model="pico", messages=MESSAGES, max_tokens=100_000, temperature=2, seed=5
-    )
-    assert answer.usage and answer.usage.total_tokens <= 512
+
+
+@pytest.mark.parametrize(
+    ("stream", "asked_for", "count"),
+    [(False, {}, 64), (True, {}, 64), (True, {"max_tokens": 100}, 100), (False, {"max_tokens": 10**6}, 2048 - 68)],
+)
+async def test_an_answer_without_an_end_is_cut_off(endless: Engine, stream: bool, asked_for: dict, count: int):
+    async with beside(endless) as http:
+        options = {"stream_options": {"include_usage": True}} if stream else {}
+        body = {"model": "m", "messages": MESSAGES, "stream": stream, **options, **asked_for}
+        reply = await http.post("/v1/chat/completions", json=body)
+    if stream:
+        *_, last, usage = (json.loads(line[6:]) for line in reply.text.splitlines() if line.startswith("data: {"))
+        assert usage["usage"]["completion_tokens"] == count and last["choices"][0]["finish_reason"] == "length"
+    else:
+        assert reply.json()["usage"] == {"prompt_tokens": 68, "completion_tokens": count, "total_tokens": 68 + count}
+        assert reply.json()["choices"][0]["finish_reason"] == "length"
 
 
 async def test_the_same_request_gives_the_same_answer_whatever_else_is_asked(client: openai.AsyncOpenAI):
@@ -115,6 +146,8 @@ async def test_the_same_request_gives_the_same_answer_whatever_else_is_asked(cli
     assert len(set(alone)) > 1
     narrow = [await ask(client, temperature=2, seed=seed, top_p=1e-9) for seed in range(3)]
     assert set(narrow) == {alone[0]}
+    cold = [await ask(client, temperature=temperature) for temperature in (5e-324, 1e-308, 1e-6, 1e-4)]
+    assert set(cold) == {alone[0]}
 
 
 async def test_the_text_of_a_conversation_changes_nothing(client: openai.AsyncOpenAI):
@@ -207,6 +240,57 @@ async def test_who_leaves_does_not_hold_the_others_up(http: httpx2.AsyncClient, 
     assert reply.status_code == 200
 
 
+async def test_who_does_not_read_does_not_hold_the_others_up(endless: Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pico_server, "AT_ONCE", 0)
+    body = {"model": "m", "messages": MESSAGES, "stream": True, "max_tokens": 40}
+    sent: list[bytes] = []
+    full = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if not full.is_set():
+            full.set()
+            return {"type": "http.request", "body": json.dumps(body).encode()}
+        await asyncio.Event().wait()
+        raise AssertionError("not reached")
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            sent.append(message["body"])
+            await asyncio.Event().wait()  # the connection takes no more
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": headers, "query_string": b""}
+    stuck = asyncio.create_task(endless.application(scope, receive, send))  # pyright: ignore
+    async with asyncio.timeout(60), beside(endless) as http:
+        while not sent:
+            await asyncio.sleep(0.01)
+        reply = await http.post("/v1/chat/completions", json={**body, "stream": False})
+        assert reply.json()["usage"]["completion_tokens"] == 40
+    assert not stuck.done() and len(sent) == 1
+    stuck.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stuck
+
+
+async def test_an_answer_amid_which_the_server_stops_is_an_error(endless: Engine, monkeypatch: pytest.MonkeyPatch):
+    make, made = pico_server._some, []
+
+    def stopping(pieces: Any) -> Any:
+        made.extend(some := make(pieces))
+        endless.stopping.set()
+        return some
+
+    monkeypatch.setattr(pico_server, "AT_ONCE", 0)
+    monkeypatch.setattr(pico_server, "_some", stopping)
+    async with beside(endless) as http:
+        for pieces in (1, 1):  # the second finds the server stopping before it begins
+            reply = await http.post("/v1/chat/completions", json={"model": "m", "messages": MESSAGES})
+            assert (reply.status_code, len(made)) == (503, pieces)
+            assert reply.json()["error"]["message"] == "The server is being stopped."
+        reply = await http.post("/v1/chat/completions", json={"model": "m", "messages": MESSAGES, "stream": True})
+        assert reply.status_code == 503
+
+
 async def test_it_is_silent_and_gone_afterwards_even_amid_a_stream(capfd: pytest.CaptureFixture[str]):
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="the caller's"):
@@ -237,7 +321,81 @@ async def test_being_called_off_while_it_loads_leaves_nothing_running():
         task.cancel()
         with pytest.raises((asyncio.CancelledError, AssertionError)):
             await task
-    async with asyncio.timeout(20):  # one that was called off while it stopped does so in the background
+    await all_gone()
+
+
+async def test_being_called_off_twice_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch):
+    loading, go_on = threading.Event(), threading.Event()
+
+    class Slow(Engine):
+        def __init__(self, *arguments: Any) -> None:
+            loading.set()
+            assert go_on.wait(20)
+            super().__init__(*arguments)
+
+    async def use() -> None:
+        async with serve(name="n", model="m"):
+            raise AssertionError("not reached")
+
+    monkeypatch.setattr(pico_server, "Engine", Slow)
+    task = asyncio.create_task(use())
+    await asyncio.to_thread(loading.wait, 20)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await all_gone()
+
+
+async def test_being_called_off_while_loading_fails_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    loading, failed, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def load(folder: Path, threads: int) -> Any:
+        loading.set()
+        assert go_on.wait(20)
+        failed.set()
+        raise EndpointError("damaged")
+
+    async def use() -> None:
+        async with serve(name="n", model="m", folder=tmp_path):
+            raise AssertionError("not reached")
+
+    monkeypatch.setattr(pico_server.Loaded, "of", load)
+    task = asyncio.create_task(use())
+    await asyncio.to_thread(loading.wait, 20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await asyncio.to_thread(failed.wait, 20)
+    gc.collect()
+    await asyncio.sleep(0.05)
+    assert capfd.readouterr() == ("", "") and not caplog.records
+
+
+async def test_being_called_off_while_it_stops_leaves_nothing_running():
+    async def use() -> None:
+        async with serve(name="n", model="m"):
+            ready.set()
+
+    ready = asyncio.Event()
+    task = asyncio.create_task(use())
+    await ready.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await all_gone()
+
+
+async def all_gone() -> None:
+    """Waits for servers that stop in the background."""
+    async with asyncio.timeout(20):
         while sum(thread.name == "pico" for thread in threading.enumerate()) > 1:  # one is the module's own
             await asyncio.sleep(0.05)
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,22 +55,45 @@ async def serve(*, name: str, model: str, folder: Path = FOLDER) -> AsyncIterato
         EndpointError: If the engine or the model can't be loaded.
     """
     key = secrets.token_urlsafe()
-    starting = asyncio.ensure_future(asyncio.to_thread(_start, folder, model, key))
+    starting = _Starting(folder, model, key)
     try:
-        server = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.to_thread((await starting).stop)
+        server = await asyncio.to_thread(starting.run)
+    except BaseException:
+        starting.call_off()
         raise
     try:
         yield Endpoint(
             name=name, base_url=f"{server.address}/v1", model=model, provider="pico", api_key=key, vision=True
         )
     finally:
-        await asyncio.shield(asyncio.to_thread(server.stop))
+        # Handed to a thread at once, where no cancellation of this task reaches it.
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, server.stop))
 
 
-def _start(folder: Path, model: str, key: str) -> "_Server":
-    return _Server(Engine(folder, model), key)
+class _Starting:
+    """A server on its way from the thread that starts it to the task that wants it, which may give up meanwhile."""
+
+    def __init__(self, folder: Path, model: str, key: str) -> None:
+        self._folder, self._model, self._key = folder, model, key
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+        self._called_off = False
+
+    def run(self) -> "_Server":
+        """Start the server; if nobody wants it any more, it is stopped again."""
+        server = _Server(Engine(self._folder, self._model), self._key)
+        with self._lock:
+            self._server, called_off = server, self._called_off
+        if called_off:
+            server.stop()
+        return server
+
+    def call_off(self) -> None:
+        """Have the server stopped as soon as it runs. Waits for nothing, so it can't be called off itself."""
+        with self._lock:
+            self._called_off, server = True, self._server
+        if server:
+            threading.Thread(target=server.stop, name="pico-stop").start()
 
 
 class Engine:
@@ -120,30 +143,42 @@ class Engine:
         asked = ChatRequest.read(await _body(request))
         completion = Completion(self._loaded, self._name, asked)
         pieces = self._generate(completion)
-        try:
-            first = await anext(pieces)  # so that a picture that can't be read is an error and no stream
-            if asked.stream:
-                return _Stream(_events(completion, first, pieces, asked.wants_usage))
-            made = first
+        made = await anext(pieces, [])  # so that a picture that can't be read is an error and no stream
+        if made and asked.stream:
+            return _Stream(_events(completion, made, pieces, asked.wants_usage))
+        async with aclosing(pieces):
             async for more in pieces:
                 made += more
                 if await request.is_disconnected():
                     break
-            await pieces.aclose()
-            return JSONResponse(completion.document("".join(piece.text for piece in made), made[-1].finish_reason))
-        except StopAsyncIteration:
-            raise RefusedError("The server is being stopped.", 503) from None
+        if not made or not made[-1].finish_reason:
+            raise RefusedError("The server is being stopped.", 503)  # or there is nobody left to read this
+        return JSONResponse(completion.document("".join(piece.text for piece in made), made[-1].finish_reason))
 
     async def _generate(self, completion: Completion) -> AsyncGenerator[list[Piece]]:
-        """The pieces of an answer, some at a time, as the worker makes them."""
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            pieces = completion.pieces()
-            while not self.stopping.is_set():
-                some = await loop.run_in_executor(self._worker, _some, pieces)
-                if not some:
-                    return
+        """The pieces of an answer, some at a time, as they are made; whoever reads them slowly holds nobody up."""
+        made: asyncio.Queue[list[Piece]] = asyncio.Queue()
+        making = asyncio.create_task(self._make(completion, made))
+        try:
+            while some := await made.get():
                 yield some
+            await making
+        finally:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
+
+    async def _make(self, completion: Completion, made: asyncio.Queue[list[Piece]]) -> None:
+        """Generate an answer when it is its turn; after its pieces come none."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._turn:
+                pieces = completion.pieces()
+                while not self.stopping.is_set():
+                    if not (some := await loop.run_in_executor(self._worker, _some, pieces)):
+                        break
+                    made.put_nowait(some)
+        finally:
+            made.put_nowait([])
 
 
 class _Stream(StreamingResponse):
