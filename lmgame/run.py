@@ -14,6 +14,7 @@ from lmgame.players import AgentMaker, check_fit, is_agent, open_players, resolv
 from lmgame.request import Request
 from lmgame.schedule import Scheduler
 from lmgame.watch import Silent, Watcher
+from lmgame_common import EndpointError
 from lmgame_leaderboards import (
     EpisodeResult,
     RunFolder,
@@ -24,7 +25,7 @@ from lmgame_leaderboards import (
     load_run,
     read_episode,
 )
-from lmgame_serving import EmbeddedModel
+from lmgame_serving import EmbeddedModel, Endpoint, named
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,13 @@ async def play_request(
     """
     watcher = watcher or Silent()
     rom = _try_games(request)
-    target = None if agent else resolved(request)
+    target, unknown = None if agent else resolved(request), None
+    if isinstance(target, Endpoint):
+        try:
+            # Before the record is written: which model it is decides what it can be asked, and whether it is marked.
+            target = await named(target)
+        except EndpointError as error:
+            unknown = error  # a run that is finished needs no server
     check_fit(request, target)
     record = begin_record(request, target, rom)
     path = folder_of(request, record)
@@ -121,6 +128,8 @@ async def play_request(
         if budget.spent:
             return _result(folder, stopped="budget")
         try:
+            if unknown:
+                raise unknown
             async with open_players(request, target, record.id, watcher, agent) as players:
                 watcher.started(folder.path, states)
                 await scheduler.play(players)

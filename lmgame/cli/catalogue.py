@@ -11,8 +11,8 @@ from lmgame_games import card, game
 from lmgame_games import games as registered
 from lmgame_serving import PICO_GAMES, PROVIDERS
 
-BASELINES = ("random", "scripted", "pico")
-"""Players whose mean scores the list of games shows."""
+BASELINES = {"random": "random", "scripted": "scripted", "pico": "pico (reference)"}
+"""Players whose mean scores the list of games shows, and what their columns are called."""
 
 
 def games(
@@ -24,7 +24,7 @@ def games(
     if name:
         _card(console, name, preset)
         return
-    table = Table("game", "preset", "title", *BASELINES, box=None, pad_edge=False)
+    table = Table("game", "preset", "title", *BASELINES.values(), box=None, pad_edge=False)
     for found in registered().values():
         for preset in found.presets:
             shown = card(found.name, preset)
@@ -65,8 +65,8 @@ def _card(console: Console, name: str, preset: str | None) -> None:
     console.print("\nBaselines", style="bold")
     for player, measured in shown.baselines.items():
         low, high = measured.ci95
-        name = f"{player} (reference: trained on the game)" if measured.reference else player
-        console.print(f"  {name}: {measured.mean:,.2f} (95 % CI {low:,.2f} to {high:,.2f}, n = {measured.n})")
+        label = f"{player} (reference: trained on the game)" if measured.reference else player
+        console.print(f"  {label}: {measured.mean:,.2f} (95 % CI {low:,.2f} to {high:,.2f}, n = {measured.n})")
 
 
 def models() -> None:

@@ -3,7 +3,7 @@
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.fetch import Progress
 from lmgame_serving.names import PICO, PICO_GAMES, SMOLLM2, EmbeddedModel, Resolved, known_names, resolve
-from lmgame_serving.opening import open_endpoint
+from lmgame_serving.opening import named, open_endpoint
 from lmgame_serving.providers import PROVIDERS, Provider
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Provider",
     "Resolved",
     "known_names",
+    "named",
     "open_endpoint",
     "resolve",
 ]

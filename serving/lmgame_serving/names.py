@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -64,6 +64,16 @@ _PICO = EmbeddedModel(
 type Resolved = Endpoint | EmbeddedModel
 """What a name stands for. Both kinds have `name`, `model`, `provider`, `structured_outputs`, `vision`, `reads_text` and
 `trained_on`."""
+
+
+def marked(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, marked as a reference if the model that its server has is `pico` by name.
+
+    The name's last part counts: vLLM calls a model by the path of its folder unless it is told another name.
+    """
+    if endpoint.model.rstrip("/").rpartition("/")[2] != PICO:
+        return endpoint
+    return replace(endpoint, vision=_PICO.vision, reads_text=_PICO.reads_text, trained_on=_PICO.trained_on)
 
 
 def known_names() -> list[str]:
@@ -179,7 +189,8 @@ def _at_url(name: str, url: str, model: str, env: Mapping[str, str]) -> Endpoint
     # A key meant for one company must not travel in the clear to just any machine.
     private = parts.scheme == "https" or is_loopback(host)
     variables = ("LMGAME_API_KEY", "OPENAI_API_KEY") if private else ("LMGAME_API_KEY",)
-    return Endpoint(name=name, base_url=url.rstrip("/"), model=model, provider="url", api_key=_key(variables, env))
+    key = _key(variables, env)
+    return marked(Endpoint(name=name, base_url=url.rstrip("/"), model=model, provider="url", api_key=key))
 
 
 def _in_file(name: str, file: str) -> EmbeddedModel:

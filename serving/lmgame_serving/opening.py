@@ -12,7 +12,7 @@ from lmgame_common import EndpointError, explained_proxies, is_loopback, quoted
 from lmgame_serving import llamacpp, smollm2
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.fetch import Progress
-from lmgame_serving.names import PICO, EmbeddedModel, Resolved
+from lmgame_serving.names import PICO, EmbeddedModel, Resolved, marked
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def open_endpoint(
         UsageError: If a server is to be asked through a proxy that can't be used.
     """
     if isinstance(resolved, Endpoint):
-        yield resolved if resolved.model else await _with_only_model(resolved)
+        yield await named(resolved)
         return
     async with await _engine(resolved, concurrency, progress) as endpoint:
         yield replace(
@@ -44,6 +44,16 @@ async def open_endpoint(
             reads_text=resolved.reads_text,
             trained_on=resolved.trained_on,
         )
+
+
+async def named(endpoint: Endpoint) -> Endpoint:
+    """The same with its model's name; a URL without one is asked which model it has.
+
+    Raises:
+        EndpointError: If that can't be found out.
+        UsageError: If the server is to be asked through a proxy that can't be used.
+    """
+    return endpoint if endpoint.model else await _with_only_model(endpoint)
 
 
 async def _engine(
@@ -101,7 +111,7 @@ async def _with_only_model(endpoint: Endpoint) -> Endpoint:
             f"Name the model: {endpoint.base_url}#MODEL"
         ) from error
     if len(models) == 1 and models[0].isprintable():
-        return replace(endpoint, model=models[0])
+        return marked(replace(endpoint, model=models[0]))
     listing = quoted(", ".join(endpoint.redact(name) for name in models[:20]), 1_000) or "none"
     raise EndpointError(
         f"{endpoint.base_url} has {len(models)} models; name one: {endpoint.base_url}#MODEL. It has: {listing}."

@@ -99,6 +99,22 @@ def test_the_built_in_models():
     assert resolve("smollm2", env={}) == EmbeddedModel(name="smollm2", model="smollm2", path=None)
 
 
+@pytest.mark.parametrize("model", ["pico", "/models/pico", "serving/lmgame_serving/pico/", "org/pico"])
+def test_pico_behind_a_server_is_a_reference_too(model):
+    for found in (
+        endpoint(model, base_url="http://gpu:8000/v1", env={}),
+        endpoint(f"http://gpu:8000/v1#{model}", env={}),
+    ):
+        assert (found.model, found.provider) == (model, "url")
+        assert (found.vision, found.reads_text, found.trained_on) == (True, False, PICO_GAMES)
+
+
+@pytest.mark.parametrize("model", ["", "pico-2", "my-pico", "pico/other", "PICO"])
+def test_others_behind_a_server_are_not(model):
+    found = endpoint(f"http://gpu:8000/v1#{model}", env={})
+    assert (found.vision, found.reads_text, found.trained_on) == (None, True, ())
+
+
 def test_files(tmp_path):
     file = tmp_path / "Qwen3-0.6B.gguf"
     file.write_bytes(b"GGUF....")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lmgame_common import EndpointError, UsageError
-from lmgame_serving import open_endpoint, resolve, smollm2
+from lmgame_serving import PICO_GAMES, open_endpoint, resolve, smollm2
 from lmgame_serving.testing import StubServer
 
 
@@ -23,6 +23,14 @@ async def test_a_server_with_one_model_needs_no_name():
         async with open_endpoint(resolved) as endpoint:
             assert endpoint.model == "only"
             assert endpoint.name == server.base_url
+
+
+async def test_a_server_whose_one_model_is_pico_has_a_reference():
+    async with StubServer(models=["/models/pico"]) as server:
+        resolved = resolve(server.base_url, env={})
+        assert resolved.trained_on == ()
+        async with open_endpoint(resolved) as endpoint:
+            assert (endpoint.model, endpoint.trained_on, endpoint.reads_text) == ("/models/pico", PICO_GAMES, False)
 
 
 async def test_a_server_with_several_models_lists_them():
