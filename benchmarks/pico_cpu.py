@@ -22,7 +22,7 @@ async def measure(game: str, decisions: int) -> None:
     async with open_endpoint(resolve("pico")) as endpoint:
         start = time.perf_counter() - began
         env, rules = make(game), card(game)
-        frames, walls, answers = [], [], []
+        frames, walls, tokens = [], [], []
         async with ChatClient(endpoint.base_url, endpoint.api_key, endpoint.model) as client:
             agent = ChatAgent(client, rules, observation_kind="image", sampling=Sampling(max_tokens=64))
             over, seed, cpu = True, 0, time.process_time()
@@ -35,31 +35,27 @@ async def measure(game: str, decisions: int) -> None:
                 sent = time.perf_counter()
                 decision = await agent.act(observation)
                 walls.append(time.perf_counter() - sent)
-                answers.append(decision.usage.completion_tokens or 0)
+                tokens.append(decision.usage.completion_tokens or 0)
                 _, over, _ = play_moves(env, decision.moves or (rules.idle,))
             cpu = (time.process_time() - cpu) / decisions
         env.close()
-    bare = bare_model(game, frames, answers)
+    bare = bare_model(game, frames)
     median, p95 = statistics.median(walls), statistics.quantiles(walls, n=20)[-1]
     print(f"start, imports included      {start:.2f} s")
     print(f"a decision over HTTP, median {1e3 * median:.1f} ms, 95 % within {1e3 * p95:.1f} ms, CPU {1e3 * cpu:.1f} ms")
     print(f"of which the bare model      {1e3 * bare:.1f} ms, {bare / median:.2f} of it")
-    print(f"tokens an answer, mean       {statistics.fmean(answers):.1f}")
+    print(f"tokens an answer, mean       {statistics.fmean(tokens):.1f}")
 
 
-def bare_model(game: str, frames: list, answers: list[int]) -> float:
+def bare_model(game: str, frames: list) -> float:
     """Median seconds that the same answers take without client and server."""
     from lmgame_serving.pico_engine import FOLDER
     from lmgame_serving.pico_engine.loaded import Loaded
-    from lmgame_serving.pico_engine.text import IMAGE
 
-    loaded = Loaded.of(FOLDER, threads=2)
-    prompt, seconds = loaded.text.prompt(f"{IMAGE}{game}\n"), []
-    for frame, tokens in zip(frames, answers, strict=True):
+    loaded, seconds = Loaded.of(FOLDER, threads=2), []
+    for frame in frames:
         began = time.perf_counter()
-        drawn = loaded.model.read(prompt, loaded.sight.pixels(Image.fromarray(frame)))
-        for _ in range(tokens - 1):
-            drawn.go_on(int(drawn.logits.argmax()))
+        loaded.answer(game, Image.fromarray(frame))
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds)
 

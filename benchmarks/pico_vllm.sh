@@ -98,7 +98,7 @@ serve() {
 # Answers of transformers in float32 and of the CPU engine, while vLLM starts.
 if ((${PARITY:-1})); then
   ask="$PYTHON -m reference.parity" at=$work
-  OMP_NUM_THREADS=4 setsid bash -c "$ask frames $at/new.json && mv $at/new.json $at/frames.json &&
+  OMP_NUM_THREADS=4 setsid bash -c "$ask frames $at/new.json --games tetris && mv $at/new.json $at/frames.json &&
     $ask transformers $at/frames.json $at/transformers_f32.json --folder '$model' &&
     $ask engine $at/frames.json $at/cpu_engine.json --folder '$model'" >"$work/offline.log" 2>&1 &
   offline=$!

@@ -1,20 +1,15 @@
 """How far a player gets in Super Mario Bros: `python -m reference.mario_play PLAYER [--stages 1-1] [--offsets 0 7 …]`.
 
-PLAYER is a model's folder, the base URL of a server that speaks chat completions (`http://localhost:8000/v1`), or
-`teacher`. Each game is one life on one stage of the suite's own environment, from a number of idle frames to the
-stage's end, a death or 300 decisions; answers are read by the suite's own parser, and what it can't read costs what it
-costs there.
+PLAYER is `teacher`, or `pico` on the package's engine. Each game is one life on one stage of the suite's own
+environment, from a number of idle frames to the stage's end, a death or 300 decisions; answers are read by the suite's
+own parser, and what it can't read costs what it costs there.
 """
 
 import argparse
-import base64
-import io
-import json
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -23,6 +18,8 @@ from lmgame_agents.parser import parse_answer
 from lmgame_games.core import Move
 from lmgame_games.mario import cards, ram
 from lmgame_games.mario.env import SuperMarioBrosEnv
+from lmgame_serving.pico_engine import FOLDER
+from lmgame_serving.pico_engine.loaded import Loaded
 from reference.mario_worker import Game, advise
 
 Policy = Callable[[np.ndarray, SuperMarioBrosEnv], list[Move]]
@@ -68,55 +65,14 @@ def teacher(frame: np.ndarray, env: SuperMarioBrosEnv) -> list[Move]:
     return [Move(*move) for move in advice.future.answer] if advice else []
 
 
-def reads(complete: Callable[[Image.Image], str]) -> Policy:
-    """A player that answers a picture with text."""
-    card = cards.card("standard")
+def pico(folder: Path) -> Policy:
+    """A model's exported folder, on the package's engine."""
+    loaded, card = Loaded.of(folder, threads=2), cards.card("standard")
 
     def policy(frame: np.ndarray, env: SuperMarioBrosEnv) -> list[Move]:
-        parsed = parse_answer(complete(Image.fromarray(frame)), card)
-        return list(parsed.moves)
+        return list(parse_answer(loaded.answer("mario", Image.fromarray(frame)).text, card).moves)
 
     return policy
-
-
-def folder(path: Path) -> Policy:
-    """A model's folder, by transformers in float32 on the CPU."""
-    import torch
-    from transformers import AutoProcessor, Idefics3ForConditionalGeneration
-
-    processor: Any = AutoProcessor.from_pretrained(path)
-    model: Any = Idefics3ForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
-    asked = [{"role": "user", "content": [{"type": "text", "text": "Super Mario Bros"}, {"type": "image"}]}]
-    prompt = processor.apply_chat_template(asked, add_generation_prompt=True)
-
-    @torch.no_grad()
-    def complete(picture: Image.Image) -> str:
-        inputs = processor(text=prompt, images=[picture], return_tensors="pt")
-        written = model.generate(**inputs, max_new_tokens=24, do_sample=False)
-        return processor.decode(written[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-
-    return reads(complete)
-
-
-def server(url: str, name: str) -> Policy:
-    """A server's model."""
-
-    def complete(picture: Image.Image) -> str:
-        png = io.BytesIO()
-        picture.save(png, "PNG")
-        image = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
-        content = [
-            {"type": "text", "text": "Super Mario Bros"},
-            {"type": "image_url", "image_url": {"url": image}},
-        ]
-        body = {"model": name, "temperature": 0, "messages": [{"role": "user", "content": content}]}
-        request = urllib.request.Request(
-            url.rstrip("/") + "/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=120) as response:
-            return json.load(response)["choices"][0]["message"]["content"] or ""
-
-    return reads(complete)
 
 
 def summary(stage: str, games: list[Played]) -> str:
@@ -130,19 +86,13 @@ def summary(stage: str, games: list[Played]) -> str:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("player", help="a model's folder, a server's base URL, or teacher")
-    parser.add_argument("--name", default="pico", help="the model's name on the server")
+    parser.add_argument("player", choices=("teacher", "pico"))
+    parser.add_argument("--model", type=Path, default=FOLDER, help="pico's exported folder")
     parser.add_argument("--stages", nargs="+", default=["1-1"], choices=cards.STAGES)
     parser.add_argument("--offsets", nargs="+", type=int, default=list(range(0, cards.IDLE_FRAMES, 6)))
     parser.add_argument("--each", action="store_true", help="print each game")
     options = parser.parse_args()
-    policy = (
-        teacher
-        if options.player == "teacher"
-        else server(options.player, options.name)
-        if options.player.startswith("http")
-        else folder(Path(options.player))
-    )
+    policy = teacher if options.player == "teacher" else pico(options.model)
     print("| stage | finished | pixels: least, median, most | decisions | unusable |\n|---|---|---|---|---|")
     for stage in options.stages:
         env = SuperMarioBrosEnv(stage=stage, render_mode="rgb_array")

@@ -1,12 +1,12 @@
-"""Do transformers, vLLM and the package's CPU engine give the same answers to the same 200 frames?
+"""Do transformers, vLLM and the package's CPU engine give the same answers to the same 200 frames of both games?
 
 Each step writes a JSON file, so that they can run on different machines:
 
     python -m reference.parity frames frames.json
-    python -m reference.parity transformers frames.json f32.json --folder serving/lmgame_serving/pico
-    python -m reference.parity transformers frames.json bf16.json --folder … --dtype bfloat16 --device cuda
+    python -m reference.parity transformers frames.json f32.json
+    python -m reference.parity transformers frames.json bf16.json --dtype bfloat16 --device cuda
     python -m reference.parity url frames.json vllm.json --url http://127.0.0.1:8000/v1#pico
-    python -m reference.parity engine frames.json cpu.json --folder …
+    python -m reference.parity engine frames.json cpu.json
     python -m reference.parity compare f32.json bf16.json vllm.json cpu.json
 
 Every engine is asked as the suite asks, with its whole prompt and no temperature, and so has to find the picture, the
@@ -19,25 +19,29 @@ import asyncio
 import base64
 import io
 import json
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from lmgame_agents import ChatClient, Sampling, system_prompt
 from lmgame_agents.images import png
-from lmgame_games import Move, card, frame_of, make, play_moves
+from lmgame_games import Move, card, frame_of, make, play_moves, scripted_player
+from lmgame_games.mario.buttons import NAMES
 from lmgame_games.tetris.env import TetrisEnv
-from lmgame_games.tetris.player import TetrisPlayer
+from lmgame_serving.pico_engine import FOLDER
 
+PLAYED = ("tetris", "mario")
+"""The games; Super Mario Bros needs its emulator (Python 3.13)."""
 PER_GAME = 5
 """Frames taken of one game."""
-PIECES = 60
-"""Pieces that a game is played on for; its frames are drawn from these."""
+DECISIONS = 60
+"""Decisions that a game is played on for; its frames are drawn from these."""
 RANDOM = 0.1
-"""Share of pieces that are dropped anywhere, so that boards are not always tidy."""
+"""Share of decisions that are made by chance, so that pictures are not always those of good play."""
 IN_FLIGHT = 32
 MAX_TOKENS = 64
 """Of an answer; the folder's own limit, which transformers goes by."""
@@ -47,22 +51,31 @@ CLOSE = 0.25
 """Lead, in logits, under which two engines' rounding may well decide differently."""
 
 
-def frames(count: int) -> list[dict[str, Any]]:
-    """Frames of Tetris `standard`, played by the scripted player and by chance: `seed`, `piece` and the `png`."""
+def frames(count: int, games: Iterable[str] = PLAYED) -> list[dict[str, Any]]:
+    """Frames of games, preset `standard`, played by the scripted player and by chance.
+
+    Returns:
+        `count` frames in all, the same number of each game: `game`, `seed`, `decision` and the `png` in base64.
+    """
+    games = list(games)
+    return [shot for game in games for shot in _frames(game, count // len(games))]
+
+
+def _frames(game: str, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    env = cast(TetrisEnv, make("tetris", "standard"))
-    seed = 0
+    env, seed = make(game, "standard"), 0
     while len(found) < count:
         rng = np.random.default_rng([seed, 200])
         env.reset(seed=seed)
-        taken = set(rng.choice(PIECES, PER_GAME, replace=False).tolist())
-        player = TetrisPlayer(env)
-        for piece in range(PIECES):
-            if piece in taken:
+        taken = set(rng.choice(DECISIONS, PER_GAME, replace=False).tolist())
+        player = scripted_player(env)
+        for decision in range(DECISIONS):
+            if decision in taken:
                 data = base64.b64encode(png(frame_of(env))).decode("ascii")
-                found.append({"seed": seed, "piece": piece, "png": data})
-            env.engine.hold_used = True  # pico never holds a piece, so neither does the player
-            moves = _anywhere(rng) if rng.random() < RANDOM else player.act()
+                found.append({"game": game, "seed": seed, "decision": decision, "png": data})
+            if isinstance(env, TetrisEnv):
+                env.engine.hold_used = True  # pico never holds a piece, so neither does the player
+            moves = _anything(game, rng) if rng.random() < RANDOM else player.act()
             if play_moves(env, moves)[1]:
                 break
         seed += 1
@@ -70,17 +83,19 @@ def frames(count: int) -> list[dict[str, Any]]:
     return found[:count]
 
 
-def _anywhere(rng: np.random.Generator) -> list[Move]:
-    """A placement drawn at random, as pico would write it."""
+def _anything(game: str, rng: np.random.Generator) -> list[Move]:
+    """An answer drawn at random, as pico would write it."""
+    if game == "mario":
+        return [Move(str(rng.choice(NAMES)), int(rng.integers(1, 31)))]
     shift = int(rng.integers(-5, 6))
     turns = ["rotate_cw"] * int(rng.integers(0, 4))
     return [Move(name) for name in (*turns, *["left" if shift < 0 else "right"] * abs(shift), "hard_drop")]
 
 
-def conversation(data: str) -> list[dict[str, Any]]:
-    """What the suite sends with a frame, a PNG in base64."""
-    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
-    rules = system_prompt(card("tetris", "standard"), "image")
+def conversation(shot: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the suite sends with a frame."""
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{shot['png']}"}}
+    rules = system_prompt(card(shot["game"], "standard"), "image")
     turn = {"type": "text", "text": "Answers left: 1000\n\nYour moves?"}
     return [{"role": "system", "content": rules}, {"role": "user", "content": [image, turn]}]
 
@@ -88,14 +103,17 @@ def conversation(data: str) -> list[dict[str, Any]]:
 def with_transformers(shots: list[dict[str, Any]], folder: Path, dtype: str, device: str) -> list[dict[str, Any]]:
     """Answers of transformers' own `generate`: `text`, its `tokens`, and for each its `lead` and `next` best token."""
     import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText, AutoProcessor, Idefics3ImageProcessorPil
 
     processor = AutoProcessor.from_pretrained(folder)
+    # With torchvision there, transformers chooses its resize, which differs from Pillow's, the one that pico was
+    # trained with, by a grey level or two.
+    processor.image_processor = Idefics3ImageProcessorPil.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=getattr(torch, dtype)).to(device).eval()
     end = model.generation_config.eos_token_id
     answers: list[dict[str, Any]] = []
     for begin in range(0, len(shots), IN_FLIGHT):
-        batch = [_opened(shot["png"]) for shot in shots[begin : begin + IN_FLIGHT]]
+        batch = [_opened(shot) for shot in shots[begin : begin + IN_FLIGHT]]
         inputs = processor.apply_chat_template(
             batch, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
         ).to(device, dtype=getattr(torch, dtype))
@@ -117,15 +135,19 @@ def with_transformers(shots: list[dict[str, Any]], folder: Path, dtype: str, dev
     return answers
 
 
-def _opened(data: str) -> list[dict[str, Any]]:
+def _opened(shot: dict[str, Any]) -> list[dict[str, Any]]:
     """The conversation as transformers takes it, with the picture itself."""
-    system, user = conversation(data)
-    picture = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+    system, user = conversation(shot)
+    picture = _picture(shot)
     content = [{"type": "image", "image": picture}, user["content"][1]]
     return [
         {"role": "system", "content": [{"type": "text", "text": system["content"]}]},
         {"role": "user", "content": content},
     ]
+
+
+def _picture(shot: dict[str, Any]) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(shot["png"]))).convert("RGB")
 
 
 async def with_client(shots: list[dict[str, Any]], client: ChatClient) -> list[dict[str, Any]]:
@@ -134,8 +156,8 @@ async def with_client(shots: list[dict[str, Any]], client: ChatClient) -> list[d
 
     async def ask(shot: dict[str, Any]) -> dict[str, Any]:
         async with gate:
-            session = f"{shot['seed']}-{shot['piece']}"
-            reply = await client.ask(conversation(shot["png"]), Sampling(max_tokens=MAX_TOKENS), session_id=session)
+            session = f"{shot['game']}-{shot['seed']}-{shot['decision']}"
+            reply = await client.ask(conversation(shot), Sampling(max_tokens=MAX_TOKENS), session_id=session)
         return {"text": reply.text, "finish_reason": reply.finish_reason}
 
     return list(await asyncio.gather(*(ask(shot) for shot in shots)))
@@ -150,7 +172,7 @@ async def with_url(shots: list[dict[str, Any]], url: str) -> list[dict[str, Any]
 
 async def with_engine(shots: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
     """Answers of the package's CPU engine, over HTTP like everybody else's."""
-    from lmgame_serving.pico_engine.server import serve
+    from lmgame_serving.pico_engine.server import serve  # which loads an engine that other steps don't need
 
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(serve(name="pico", model="pico", folder=folder))
@@ -196,6 +218,7 @@ def main() -> None:
     step = steps.add_parser("frames", help="make the frames")
     step.add_argument("out", type=Path)
     step.add_argument("--count", type=int, default=200)
+    step.add_argument("--games", nargs="+", default=list(PLAYED), choices=PLAYED)
     for name in ("transformers", "url", "engine"):
         step = steps.add_parser(name, help=f"ask {name}")
         step.add_argument("frames", type=Path)
@@ -203,7 +226,7 @@ def main() -> None:
         if name == "url":
             step.add_argument("--url", required=True, help="the model, as URL#NAME")
         else:
-            step.add_argument("--folder", type=Path, required=True, help="the model's folder")
+            step.add_argument("--folder", type=Path, default=FOLDER, help="the model's folder")
         if name == "transformers":
             step.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
             step.add_argument("--device", default="cpu")
@@ -214,7 +237,7 @@ def main() -> None:
         print(compare([file.stem for file in given.files], [json.loads(file.read_text()) for file in given.files]))
         return
     if given.step == "frames":
-        result = frames(given.count)
+        result = frames(given.count, given.games)
     else:
         shots = json.loads(given.frames.read_text())
         if given.step == "transformers":
