@@ -94,6 +94,29 @@ async def test_nothing_of_the_environment_is_sent_to_other_servers(monkeypatch: 
     assert "from-the-environment" not in str(server.requests[0].headers)
 
 
+async def test_openai_gets_its_own_headers_cookies_are_kept_and_redirects_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org")
+    got: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        got.append(request)
+        if len(got) == 1:
+            return httpx2.Response(307, headers={"Location": "/v2/chat/completions", "Set-Cookie": "worker=7; Path=/"})
+        return httpx2.Response(200, content=events(*BASE, delta("stop"), "[DONE]"))
+
+    http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer), follow_redirects=True)
+    async with ChatClient("https://api.openai.com/v1", KEY, "m", http_client=http_client) as client:
+        for _ in range(2):
+            assert (await client.ask(MESSAGES)).text == "left"
+    assert [request.url.path for request in got] == [f"/v{n}/chat/completions" for n in (1, 2, 1)]
+    assert got[0].content == got[1].content and json.loads(got[0].content)["messages"] == MESSAGES
+    for request in got:
+        assert (request.headers["OpenAI-Organization"], request.headers["Authorization"]) == ("org", f"Bearer {KEY}")
+    assert [request.headers.get("Cookie") for request in got] == [None, "worker=7", "worker=7"]
+
+
 async def test_latencies_are_measured_where_the_tokens_arrive() -> None:
     async with StubServer(Reply("abcdefgh", chunks=8, delay=0.1, gap=0.02)) as server:
         latency = (await ask(server)).latency
@@ -410,6 +433,16 @@ async def test_keys_never_show(caplog: pytest.LogCaptureFixture) -> None:
     assert "***; Bearer ***; ***" in shown
     for secret in (KEY, "other-secret", "passw0rd"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n", f" {KEY}\x00\x1b", f"{KEY[:9]}\n{KEY[9:]}", f"{KEY}'\"\\\r"])
+async def test_a_key_that_cannot_be_sent_does_not_show(key: str) -> None:
+    async with StubServer() as server:
+        for options in ({"api_key": key}, {"api_key": None, "extra_headers": {"api-key": key}}):
+            async with ChatClient(server.base_url, model="m", **options) as client:
+                with pytest.raises(InfrastructureError, match="no usable URL") as raised:
+                    await client.ask(MESSAGES)
+            assert raised.value.fatal and "secret" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("before", range(240, 320, 4))
