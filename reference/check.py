@@ -97,9 +97,9 @@ class Checks:
         of = {ids: placement for placement, ids in enumerate(tokens)}
         following = {self._prefix(node): node for node in range(self.tree.nodes)}
         many = torch.randn(500, self.tree.nodes, self.logits.shape[-1])
-        # Else hardly any answer stays in the tree: one token in three hundred follows at a node.
-        known = self.tree.branch.clamp_min(0)
-        many.scatter_add_(2, known.expand(500, -1, -1), torch.full(known.shape, 4.0).expand(500, -1, -1))
+        # Else hardly any answer would stay in the tree.
+        branch = self.tree.branch.expand(len(many), -1, -1)
+        many.scatter_add_(2, branch.clamp_min(0), 4.0 * (branch >= 0))
         wrong = 0
         for logits, found in zip(many, answers.greedy(self.tree, many).tolist(), strict=True):
             prefix: tuple[int, ...] = (tokens[0][0],)
