@@ -325,13 +325,17 @@ async def test_being_called_off_while_it_loads_leaves_nothing_running():
 
 
 async def test_being_called_off_twice_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch):
-    loading, go_on = threading.Event(), threading.Event()
+    loading, go_on, closed = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(Engine):
         def __init__(self, *arguments: Any) -> None:
             loading.set()
             assert go_on.wait(20)
             super().__init__(*arguments)
+
+        def close(self) -> None:
+            super().close()
+            closed.set()
 
     async def use() -> None:
         async with serve(name="n", model="m"):
@@ -342,10 +346,11 @@ async def test_being_called_off_twice_leaves_nothing_running(monkeypatch: pytest
     await asyncio.to_thread(loading.wait, 20)
     for _ in range(3):
         task.cancel()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
     with pytest.raises(asyncio.CancelledError):
         await task
     go_on.set()
+    assert await asyncio.to_thread(closed.wait, 20)
     await all_gone()
 
 
