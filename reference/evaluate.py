@@ -43,16 +43,17 @@ def play(
 ) -> dict[str, Any]:
     """Whole games from level 1, each at most so many pieces; an answer outside of the format places nothing well.
 
-    Returns means over all answers of legality and of agreement with the teacher, and pieces over games.
+    Returns means over all answers (`in_format`: one of the 44 that there are, whether or not the piece can get there;
+    `agree`: the teacher's), and numbers of pieces over games.
     """
     played = Games(games, seed, device)
     alive = torch.ones(games, dtype=torch.bool, device=device)
-    legal = agree = asked = torch.zeros((), device=device)
+    in_format = agree = asked = torch.zeros((), device=device)
     for number in range(pieces):
         values = played.teach().view(games, -1)
         placed = answer(network, artist.draw(Moment.of(played), look=look, augment=0.0))
         good = placed >= 0
-        legal = legal + (good & alive).sum()
+        in_format = in_format + (good & alive).sum()
         agree = agree + ((values.argmax(1) == placed) & alive).sum()
         asked = asked + alive.sum()
         # Nothing but a hard drop: what an answer that can't be read comes to, sooner or later.
@@ -68,7 +69,7 @@ def play(
         "pieces_median": count[games // 2].item(),
         "pieces_min": count[0].item(),
         "alive": round(alive.float().mean().item(), 4),
-        "legal": round((legal / asked).item(), 5),
+        "in_format": round((in_format / asked).item(), 5),
         "agree": round((agree / asked).item(), 4),
         "lines_mean": round(played.state.lines.float().mean().item(), 1),
     }
