@@ -11,7 +11,7 @@ from lmgame_games import card, game
 from lmgame_games import games as registered
 from lmgame_serving import PICO_GAMES, PROVIDERS
 
-BASELINES = {"random": "random", "scripted": "scripted", "pico": "pico (reference)"}
+BASELINES = {"random": "random", "scripted": "scripted", "pico": "pico\n(reference)"}
 """Players whose mean scores the list of games shows, and what their columns are called."""
 
 
@@ -35,6 +35,8 @@ def games(
             table.add_row(*cells)
     for column in table.columns:
         column.overflow = "fold"
+    for column in table.columns[:2]:
+        column.no_wrap = True  # these are names to be typed
     console.print(table)
     console.print("\nlmgame games GAME shows a card; lmgame play --model human --game GAME lets you play it.")
 
