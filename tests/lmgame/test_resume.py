@@ -62,7 +62,8 @@ async def test_killed_at_random_points_the_records_end_the_same(command: Command
 
 
 async def test_interrupted_it_says_how_to_go_on(command: Command, tmp_path: Path):
-    async with StubServer(lambda request, n: Reply(deterministic(request, n), delay=0.02)) as server:
+    # Slow enough that it can't be through before the signal gets there, however busy the machine is.
+    async with StubServer(lambda request, n: Reply(deterministic(request, n), delay=0.1)) as server:
         process = command("play", "--model", f"{server.base_url}#stub", "--episodes", "2", "--out", "here")
         while lines_in(tmp_path / "here") < 6:
             assert process.poll() is None
