@@ -52,7 +52,9 @@ def test_other_players_are_not_marked(lmgame: Run, tmp_path: Path):
     done = lmgame("play", "-m", "random", "--max-decisions", "1", "--out", "here", "--json")
     run = json.loads(done.stdout)["run"]
     assert run["reference"] is False and run["versions"]["weights"] is None
-    assert "reference" not in lmgame("play", "-m", "random", "--max-decisions", "1", "--out", "here").stdout
+    printed = lmgame("play", "-m", "random", "--max-decisions", "1", "--out", "here").stdout
+    assert "**random** (reference)" not in printed and "is a reference" not in printed
+    assert "| pico (reference)" in printed  # the fixed point that it is compared with
 
 
 @pytest.mark.parametrize(
