@@ -8,9 +8,7 @@ from reference import answers
 from reference.draw import Artist
 from reference.network import Network
 from reference.replay import Moment
-from reference.tetris_games import Games
-
-_INVALID = -5000
+from reference.tetris_games import POSSIBLE, Games
 
 DISTURBANCES: dict[str, dict[str, Any]] = {
     "none": {},
@@ -83,7 +81,7 @@ def robustness(network: Network, artist: Artist, device: torch.device, count: in
         values = games.teach().view(count, -1)
         action = values.argmax(1)
         if number % 6 == 5:
-            action = torch.where(values > _INVALID, torch.rand_like(values), -1.0).argmax(1)
+            action = torch.where(values > POSSIBLE, torch.rand_like(values), -1.0).argmax(1)
         games.reset(games.step(action))
     values = games.teach().view(count, -1)
     moment = Moment.of(games)
@@ -96,7 +94,7 @@ def robustness(network: Network, artist: Artist, device: torch.device, count: in
             ]
         )
         at = placed.clamp_min(0)[:, None]
-        valid = (placed >= 0) & (values.gather(1, at)[:, 0] > _INVALID)
+        valid = (placed >= 0) & (values.gather(1, at)[:, 0] > POSSIBLE)
         regret = (values.amax(1) - values.gather(1, at)[:, 0]).clamp(0, 100)
         results[name] = {
             "agree": round((placed == values.argmax(1)).float().mean().item(), 4),

@@ -19,6 +19,8 @@ ACTIONS = TURNS * SHIFTS
 counter-clockwise; shifts: -5..5 columns to the right, after the turns; then a hard drop."""
 INVALID = -10000.0
 """Value of an action that can't be played as it is said, or says the same place as another one."""
+POSSIBLE = INVALID / 2
+"""What the values of all other actions lie above, those that end the game included."""
 
 
 @dataclass

@@ -22,7 +22,7 @@ from reference.evaluate import play, robustness
 from reference.network import ENDS, Network, Onlooker
 from reference.optimiser import Optimiser
 from reference.replay import Moment, Replay
-from reference.tetris_games import Games
+from reference.tetris_games import POSSIBLE, Games
 
 BATCH, GAMES = 2048, 2048
 MARIO_BATCH = 224
@@ -104,7 +104,7 @@ class Players:
         self.replay.add(self.own, values)
         features = self.network.see(self.artist.draw(Moment.of(self.own), look="mixed", augment=augment, share=share))
         said = answers.placement_logits(self.network.tree, self.network.tetris(features)[0])
-        action = said.masked_fill(values < -5000, -1e9).argmax(1)
+        action = said.masked_fill(values < POSSIBLE, -1e9).argmax(1)
         best = values.argmax(1)
         clean = self.own_noise == 0
         regret = (values.amax(1) - values.gather(1, action[:, None])[:, 0]).clamp_max(100)
@@ -117,9 +117,10 @@ class Players:
     def _advance(
         self, games: Games, action: torch.Tensor, values: torch.Tensor, noise: torch.Tensor, longest: int
     ) -> torch.Tensor:
-        weight = torch.where(values > -5000, torch.rand_like(values), -1.0)
+        weight = torch.where(values > POSSIBLE, torch.rand_like(values), -1.0)
         stray = torch.rand(games.n, device=self.device) < noise
-        over = games.step(torch.where(stray, weight.argmax(1), action))
+        # A copy: what `step` returns is the games' own, which `reset` clears.
+        over = games.step(torch.where(stray, weight.argmax(1), action)).clone()
         done = over | (games.state.pieces >= longest)
         games.reset(done)
         self._shuffle_levels(games, done)
@@ -205,7 +206,7 @@ def main() -> None:
         state, values = players.replay.sample(batch)
         temperature = TEMPERATURE[0] + (TEMPERATURE[1] - TEMPERATURE[0]) * min(1.0, progress / 0.8)
         target = (values.float() / temperature).softmax(1)
-        target = torch.where(values > -5000, target, 0.0)
+        target = torch.where(values > POSSIBLE, target, 0.0)
         pixels = artist.draw(state, look="mixed", augment=augment, share=share)
         answered = None
         if mario is not None:

@@ -12,9 +12,6 @@ from lmgame_serving.pico_engine.model import Pico
 from lmgame_serving.pico_engine.picture import Sight
 from lmgame_serving.pico_engine.text import IMAGE, Text
 
-LONGEST_ANSWER = 64
-"""Tokens, as in the folder's generation configuration."""
-
 
 class Written(NamedTuple):
     """An answer, by the likeliest token each time."""
@@ -58,7 +55,7 @@ class Loaded:
         """
         answer = self.model.read(self.text.prompt(f"{IMAGE}{game}\n"), self.sight.pixels(picture))
         decoder, text, lead, count = self.text.decoder(), "", float("inf"), 0
-        while count < LONGEST_ANSWER:
+        while count < self.model.usual_limit:
             count += 1
             second, first = np.partition(answer.logits, -2)[-2:]
             lead = min(lead, float(first - second))
