@@ -1,0 +1,1 @@
+"""The GPU backend: vLLM engines that lmgame starts, watches and stops, behind the gateway."""
