@@ -1,7 +1,8 @@
 """The engines that a gateway can send requests to, as its supervisor sees them and as the gateway uses them."""
 
 import asyncio
-from collections import OrderedDict
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,10 @@ from enum import StrEnum
 
 REMEMBERED_SESSIONS = 100_000
 """Sessions whose engine is remembered; the longest unused is forgotten first."""
+SESSION_SECONDS = 600.0
+"""After which an unused session is forgotten: a game that is over counts for no engine any more."""
+LEEWAY = 4
+"""Requests that a session's engine may always have more than the least busy one."""
 
 
 class Role(StrEnum):
@@ -34,7 +39,7 @@ class EngineState(StrEnum):
 
 @dataclass(eq=False)
 class Engine:
-    """One engine. Its supervisor writes `state`; the pool counts `in_flight`."""
+    """One engine. Its supervisor has `state` changed by the pool; the pool counts `in_flight`."""
 
     name: str
     """Such as `prefill-0`; stays the same when the engine is started anew."""
@@ -47,32 +52,56 @@ class Engine:
     """Requests that the gateway has open at it."""
 
 
+@dataclass(slots=True)
+class _Home:
+    """Where a session's requests go, and when the last one went."""
+
+    engine: str
+    used: float
+
+
 class Pool:
     """Chooses engines, keeps sessions where they were, and tells who waits.
 
     All methods are for one event loop's thread.
+
+    Args:
+        engines: All of them, in any state.
+        suspect: Told of each engine that failed a request; it must return at once.
     """
 
     def __init__(self, engines: Iterable[Engine], suspect: Callable[[Engine], None] | None = None) -> None:
         self.engines = {engine.name: engine for engine in engines}
         self._suspect = suspect or (lambda engine: None)
-        self._changed = asyncio.Condition()
-        self._homes: OrderedDict[tuple[Role, str], str] = OrderedDict()
+        self._changed = asyncio.Event()
+        self._homes: OrderedDict[tuple[Role, str], _Home] = OrderedDict()  # the longest unused comes first
+        self._sessions: Counter[str] = Counter()
+        self._roles = {role: [engine for engine in self.engines.values() if engine.role is role] for role in Role}
 
     @property
     def roles(self) -> tuple[Role, ...]:
         """The roles that a request needs one engine of each, in the order of their turns."""
-        present = {engine.role for engine in self.engines.values()}
-        return tuple(role for role in Role if role in present)
+        return tuple(role for role, engines in self._roles.items() if engines)
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request could be served now: an engine of each role is ready."""
+        return bool(self.roles) and all(self.ready(role) for role in self.roles)
 
     def of(self, role: Role) -> list[Engine]:
         """All engines of a role, in any state."""
-        return [engine for engine in self.engines.values() if engine.role == role]
+        return list(self._roles[role])
+
+    def ready(self, role: Role) -> list[Engine]:
+        """The engines of a role that take requests."""
+        return [engine for engine in self._roles[role] if engine.state is EngineState.READY]
 
     def choose(self, role: Role, session: str | None, *, besides: Collection[Engine] = ()) -> Engine | None:
         """A ready engine: the session's own, else the least busy one, which becomes the session's own.
 
-        Where the engines are equally busy, the one with the fewest sessions is taken.
+        Where engines are equally busy, the one with the fewest sessions is taken. A session leaves an engine that has
+        more than half as many requests again as the least busy one (and `LEEWAY` more), so that an engine that comes
+        back gets its share while the games still go on.
 
         Args:
             role: What it is for.
@@ -82,21 +111,29 @@ class Pool:
         Returns:
             None if no engine of that role is ready.
         """
-        ready = [engine for engine in self.of(role) if engine.state is EngineState.READY]
+        ready = self.ready(role)
         ready = [engine for engine in ready if engine not in besides] or ready
         if not ready:
             return None
-        home = self._homes.get((role, session)) if session is not None else None
-        chosen = next((engine for engine in ready if engine.name == home), None)
-        if chosen is None:
-            names = list(self._homes.values())
-            chosen = min(ready, key=lambda engine: (engine.in_flight, names.count(engine.name)))
-        if session is not None:
-            self._homes[role, session] = chosen.name
-            self._homes.move_to_end((role, session))
-            if len(self._homes) > REMEMBERED_SESSIONS:
-                self._homes.popitem(last=False)
+        least = min(ready, key=lambda engine: (engine.in_flight, self._sessions[engine.name]))
+        if session is None:
+            return least
+        home = self._homes.get((role, session))
+        chosen = next((engine for engine in ready if home and engine.name == home.engine), least)
+        if chosen.in_flight > LEEWAY + 1.5 * least.in_flight:
+            chosen = least
+        self._remember(role, session, chosen)
         return chosen
+
+    def _remember(self, role: Role, session: str, engine: Engine) -> None:
+        now = time.monotonic()
+        if old := self._homes.pop((role, session), None):
+            self._sessions[old.engine] -= 1
+        self._homes[role, session] = _Home(engine.name, now)
+        self._sessions[engine.name] += 1
+        while len(self._homes) > REMEMBERED_SESSIONS or next(iter(self._homes.values())).used < now - SESSION_SECONDS:
+            _, forgotten = self._homes.popitem(last=False)
+            self._sessions[forgotten.engine] -= 1
 
     @contextmanager
     def using(self, engine: Engine) -> Iterator[Engine]:
@@ -107,7 +144,7 @@ class Pool:
         finally:
             engine.in_flight -= 1
             if not engine.in_flight:
-                self._announce()
+                self.wake()
 
     def suspect(self, engine: Engine) -> None:
         """Tell the supervisor that an engine failed a request, so that it looks now and not at its next round."""
@@ -116,32 +153,25 @@ class Pool:
     def set_state(self, engine: Engine, state: EngineState) -> None:
         """Change what can be expected of an engine, and wake up who waits for it."""
         engine.state = state
-        self._announce()
-
-    async def ready(self, role: Role, seconds: float) -> bool:
-        """Wait until an engine of that role is ready; False if none is within the time."""
-        return await self._until(lambda: any(engine.state is EngineState.READY for engine in self.of(role)), seconds)
+        self.wake()
 
     async def idle(self, engines: Collection[Engine], seconds: float) -> bool:
         """Wait until engines have no request of the gateway's; False if some still have one after the time."""
-        return await self._until(lambda: not any(engine.in_flight for engine in engines), seconds)
+        return await self.until(lambda: not any(engine.in_flight for engine in engines), seconds)
 
-    async def _until(self, done: Callable[[], bool], seconds: float) -> bool:
+    async def until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds that is looked at whenever an engine's state changes, one gets idle, or at `wake`.
+
+        Returns:
+            Whether it held within the time.
+        """
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._changed:
-                await self._changed.wait_for(done)
+            async with asyncio.timeout(seconds):
+                while not done():
+                    await self._changed.wait()
         return done()
 
-    def _announce(self) -> None:
-        async def notify() -> None:
-            async with self._changed:
-                self._changed.notify_all()
-
-        with suppress(RuntimeError):  # no loop runs: nobody waits
-            task = asyncio.get_running_loop().create_task(notify())
-            _TASKS.add(task)
-            task.add_done_callback(_TASKS.discard)
-
-
-_TASKS: set[asyncio.Task[None]] = set()
-"""Keeps announcements alive until they are made."""
+    def wake(self) -> None:
+        """Have all who wait look again."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

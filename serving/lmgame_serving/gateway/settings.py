@@ -21,13 +21,17 @@ class GatewaySettings(BaseModel):
     max_image_pixels: Count = 4_000_000
     """Of one image."""
     max_tokens: Count = 32_768
-    """The most that a request may ask for."""
+    """The most that a request may ask for. One that asks for no number gets what the engine has: the rest of the
+    model's context, `max_model_len`."""
     max_in_flight: Count = 1024
     """Requests at once; more are answered 429 with Retry-After."""
     ready_seconds: Seconds = 30
     """How long a request waits for an engine to come (back) before it is answered 503 with Retry-After."""
     silence_seconds: Seconds = 60
-    """Without a byte from an engine, after which a request counts as lost there. A prompt's prefill counts, too."""
+    """Without a byte from an engine, after which a request counts as lost there. A prompt's prefill counts, too, and
+    so does the time that an engine queues it. A client that reads nothing for so long is cut off."""
+    answer_seconds: Seconds = 600
+    """How long an answer that isn't streamed may take, since nothing comes of it before its end."""
     attempts: Count = 3
     """Times that a request is tried before its first byte, the first one included."""
     image_uuids: bool = False
