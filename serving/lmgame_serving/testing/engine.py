@@ -9,8 +9,6 @@ Files of that folder, by role (`prefill`, `decode` or `colocated`), all optional
 
 - `ROLE.json`: a `Behaviour`, read at each start.
 - `ROLE.starts`: written by the engines, a line for each start: its port and process id.
-
-It imports nothing of lmgame, so that starting it takes as long as importing aiohttp.
 """
 
 import argparse
@@ -27,69 +25,13 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
 import aiohttp
 from aiohttp import web
 
-FAULTS = (
-    "die_before",
-    "die_during",
-    "die_after",
-    "die_in_stream",
-    "stall",
-    "stall_in_stream",
-    "error",
-    "local_prefill",
-    "fail_transfer",
-    "hang_health",
-    "ill_health",
-)
-"""How an engine goes wrong.
-
-- `die_before`, `die_during`, `die_after`, `die_in_stream`: it kills itself (SIGKILL) when a request has come, while it
-  works on it, when the answer has been sent, or halfway through the answer.
-- `stall`, `stall_in_stream`: it falls silent on a request, at once or halfway through the answer.
-- `error`: a request is answered 500.
-- `local_prefill`: the KV cache that it is offered is left where it is, and the prompt computed anew.
-- `fail_transfer`: the KV cache doesn't arrive.
-- `hang_health`, `ill_health`: health checks aren't answered, or are answered 503.
-"""
-
-
-@dataclass
-class Behaviour:
-    """What an engine does; each field can be set by file or route."""
-
-    fault: str | None = None
-    """One of FAULTS."""
-    times: int | None = None
-    """How many requests the fault befalls; None: all of them, until another is set. Faults of health always last."""
-    start_delay: float = 0
-    """Seconds before it listens."""
-    start_fault: str | None = None
-    """Printed as the last line of a traceback, as which the start ends."""
-    start_faults: int | None = None
-    """How many starts fail so, the role's first ones; None: all."""
-    ignore_sigterm: bool = False
-    text: str = '{"moves": ["hard_drop"]}'
-    chunks: int = 8
-    """Events that a streamed answer is spread over."""
-    prefill_seconds: float = 0
-    gap: float = 0
-    """Seconds between events."""
-    text_tokens: float = 0.25
-    """Tokens of a character of the prompt; 0 is a model whose template drops texts."""
-    image_tokens: int = 64
-
-    def change(self, given: dict[str, Any]) -> None:
-        """Set what is given. Raises ValueError for names that don't exist."""
-        for name, value in given.items():
-            if name not in {field.name for field in fields(self)} or (name == "fault" and value not in (None, *FAULTS)):
-                raise ValueError(f"There is no {name}={value!r}.")
-            setattr(self, name, value)
+from lmgame_serving.testing.behaviour import Behaviour
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,8 +48,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def role_of(transfer: dict[str, Any]) -> str:
-    """An engine's role, from `--kv-transfer-config`."""
-    return {"kv_producer": "prefill", "kv_consumer": "decode"}.get(transfer.get("kv_role", ""), "colocated")
+    """An engine's role: from its name in the backend's environment, else from `--kv-transfer-config`."""
+    named = os.environ.get("LMGAME_ENGINE", "").partition("-")[0]
+    return named or {"kv_producer": "prefill", "kv_consumer": "decode"}.get(transfer.get("kv_role", ""), "colocated")
 
 
 class StubEngine:
@@ -117,6 +60,7 @@ class StubEngine:
         self.behaviour = behaviour
         self._arguments = arguments
         self._transfer: dict[str, Any] = arguments.kv_transfer_config
+        self._role = role_of(self._transfer)
         self._name = (arguments.served_model_name or [arguments.model])[0]
         self._key = os.environ.get("VLLM_API_KEY")
         self._id = uuid.uuid4().hex
@@ -172,6 +116,12 @@ class StubEngine:
         lines.append("# TYPE vllm:request_success_total counter")
         for reason in ("stop", "length", "abort", "error"):
             lines.append(f'vllm:request_success_total{{{labels},finished_reason="{reason}"}} {self._counts[reason]}.0')
+        for name in ("prompt_tokens", "generation_tokens"):
+            lines += [f"# TYPE vllm:{name}_total counter", f"vllm:{name}_total{{{labels}}} {self._counts[name]}.0"]
+        lines.append("# TYPE vllm:time_to_first_token_seconds histogram")
+        lines.append(f'vllm:time_to_first_token_seconds_bucket{{{labels},le="+Inf"}} {self._counts["prompts"]}.0')
+        lines.append(f"vllm:time_to_first_token_seconds_count{{{labels}}} {self._counts['prompts']}.0")
+        lines.append(f"vllm:time_to_first_token_seconds_sum{{{labels}}} 0.0")
         if self._transfer.get("kv_connector") == "NixlConnector":
             lines += ["# TYPE vllm:nixl_bytes_transferred histogram"]
             transfers = self._counts["transfers"]
@@ -217,6 +167,7 @@ class StubEngine:
         finish = "length" if shortened else "stop"
         usage = {"prompt_tokens": tokens, "completion_tokens": len(pieces), "total_tokens": tokens + len(pieces)}
         self._counts[finish] += 1
+        self._counts["generation_tokens"] += len(pieces)
         if asked.get("stream"):
             return await self._stream(request, asked, pieces, finish, usage, fault)
         message = {"role": "assistant", "content": "".join(pieces)}
@@ -299,18 +250,20 @@ class StubEngine:
         known = tokens - 1 if digest in self._known else 0
         self._known.add(digest)
         external = 0
-        if not known and fault != "local_prefill" and self._transfer.get("kv_role") == "kv_consumer":
+        if not known and fault != "local_prefill" and self._role == "decode":
             arrived = await self._receive(digest, params, fault)
             if arrived is None:
                 self._counts["failed"] += 1
                 self._counts["error"] += 1
                 return False
             external = min(arrived, tokens - 1)
-        elif self._transfer.get("kv_role") == "kv_producer" and (shared := self._shared()):
+        elif self._role == "prefill" and (shared := self._shared()):
             (shared / digest).write_text(str(tokens))
         self._counts["local_cache_hit"] += known
         self._counts["external_kv_transfer"] += external
         self._counts["local_compute"] += tokens - known - external
+        self._counts["prompt_tokens"] += tokens
+        self._counts["prompts"] += 1
         return True
 
     async def _receive(self, digest: str, params: dict[str, Any], fault: str | None) -> int | None:

@@ -5,8 +5,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmgame_serving.testing import engine
-
 _NVIDIA_SMI = """#!/bin/sh
 # Answers nvidia-smi's CSV queries for {count} GPUs with {mebibytes} MiB each, all free.
 for argument; do
@@ -38,10 +36,11 @@ done
 """
 _PYTHON = """#!/bin/sh
 # A Python that has vLLM, in a manner of speaking.
-PYTHONPATH="{packages}${{PYTHONPATH:+:$PYTHONPATH}}" exec "{python}" "$@"
+export PYTHONPATH="{packages}${{PYTHONPATH:+:$PYTHONPATH}}" PYTHONDONTWRITEBYTECODE='' PYTHONPYCACHEPREFIX='{bytecode}'
+exec "{python}" "$@"
 """
 _MAIN = """import runpy
-runpy.run_path({engine!r}, run_name="__main__")
+runpy.run_module("lmgame_serving.testing.engine", run_name="__main__")
 """
 
 
@@ -63,7 +62,9 @@ class Machine:
         return {"PATH": path, "LMGAME_STUB": str(self.stub)}
 
 
-def make_machine(folder: Path, *, gpus: int = 2, gibibytes: int = 80, vllm: str = "0.26.0") -> Machine:
+def make_machine(
+    folder: Path, *, gpus: int = 2, gibibytes: int = 80, vllm: str = "0.26.0", bytecode: Path | None = None
+) -> Machine:
     """Write a machine's scripts.
 
     Args:
@@ -71,6 +72,7 @@ def make_machine(folder: Path, *, gpus: int = 2, gibibytes: int = 80, vllm: str 
         gpus: How many GPUs nvidia-smi lists, at most 10.
         gibibytes: The memory of each, all of it free.
         vllm: The version of vLLM.
+        bytecode: A folder that machines share, so that their engines needn't compile Python's modules each time.
     """
     packages, programs, stub = folder / "packages", folder / "bin", folder / "stub"
     for made in (packages, programs, stub):
@@ -84,8 +86,10 @@ def make_machine(folder: Path, *, gpus: int = 2, gibibytes: int = 80, vllm: str 
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     command_line = packages / "vllm" / "entrypoints" / "cli"
     command_line.mkdir(parents=True)
-    (command_line / "main.py").write_text(_MAIN.format(engine=engine.__file__))
-    python = _script(programs / "vllm-python", _PYTHON.format(packages=packages, python=sys.executable))
+    (command_line / "main.py").write_text(_MAIN)
+    bytecode = bytecode or folder / "bytecode"
+    script = _PYTHON.format(packages=packages, python=sys.executable, bytecode=bytecode)
+    python = _script(programs / "vllm-python", script)
     _script(programs / "nvidia-smi", _NVIDIA_SMI.format(count=gpus, mebibytes=gibibytes * 1024))
     return Machine(python, programs, stub)
 
