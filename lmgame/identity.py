@@ -9,7 +9,7 @@ from lmgame.request import Request
 from lmgame_agents import prompt_hash
 from lmgame_games import Card, ObservationKind
 from lmgame_leaderboards import RunRecord, Versions, fresh_folder, run_path
-from lmgame_serving import PICO, EmbeddedModel, Endpoint, Resolved
+from lmgame_serving import PICO, BackendModel, EmbeddedModel, Endpoint, Resolved
 from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.model import WEIGHTS, read_sums
 
@@ -52,7 +52,7 @@ def begin_record(request: Request, target: Resolved | None, rom: str | None = No
         python=platform.python_version(),
         packages={name: found for name in PACKAGES if (found := _version(name))},
         rom=rom,
-        weights=read_sums(FOLDER)[WEIGHTS] if isinstance(target, EmbeddedModel) and target.provider == PICO else None,
+        weights=read_sums(FOLDER)[WEIGHTS] if _ships(target) else None,
     )
     return RunRecord.begin(
         fixed,
@@ -61,6 +61,13 @@ def begin_record(request: Request, target: Resolved | None, rom: str | None = No
         reference=target is not None and bool(target.trained_on),
         baselines={f"{c.game}/{c.preset}": c.baselines for c in cards},
     )
+
+
+def _ships(target: Resolved | None) -> bool:
+    """Whether the model's weights come with lmgame."""
+    if isinstance(target, BackendModel):
+        return target.source == str(FOLDER)
+    return isinstance(target, EmbeddedModel) and target.provider == PICO
 
 
 def _prompt_hash(request: Request, preset: Card) -> str:

@@ -12,7 +12,7 @@ from lmgame.watch import Watcher
 from lmgame_agents import Agent, ChatAgent, Dialect, RandomAgent, Sampling, ScriptedAgent, preflight
 from lmgame_common import UsageError
 from lmgame_games import GameEnv, ObservationKind
-from lmgame_serving import Endpoint, Resolved, open_endpoint, resolve
+from lmgame_serving import BackendSettings, Endpoint, Resolved, open_endpoint, resolve
 
 PREFLIGHT_RETRIES = 3
 """Passing trouble is worth a few seconds of waiting; a server that stays down is better told at once."""
@@ -40,7 +40,12 @@ def resolved(request: Request, env: Mapping[str, str] | None = None) -> Resolved
     """Where the model answers; None for a player of this machine. Raises UnknownNameError with the closest name."""
     if is_agent(request):
         return None
-    return resolve(request.model, base_url=request.base_url, env=env, also_known=AGENTS)
+    backend = BackendSettings(
+        profile=request.serve_profile or BackendSettings.profile,
+        overrides=request.serve_set,
+        python=request.vllm_python,
+    )
+    return resolve(request.model, base_url=request.base_url, env=env, also_known=AGENTS, backend=backend)
 
 
 def check_fit(request: Request, target: Resolved | None) -> None:
@@ -130,7 +135,9 @@ async def open_players(
             open_display()  # complains now if there is none
         yield Players(_local(request), settle=lambda plan: plan, about={})
         return
-    async with open_endpoint(target, concurrency=request.concurrency, progress=watcher.fetched) as endpoint:
+    async with open_endpoint(
+        target, concurrency=request.concurrency, progress=watcher.fetched, note=watcher.note
+    ) as endpoint:
         from lmgame_agents import ChatClient  # slow to load, and players of this machine don't need it
 
         client = ChatClient(
@@ -168,6 +175,7 @@ async def open_players(
             settle = _observing(request, usual_observation(endpoint, vision=found.vision))
             about: dict[str, Any] = {"model": endpoint.model, "provider": endpoint.provider}
             about |= {"structured": sampling.structured, "reference": bool(endpoint.trained_on)}
+            about |= {"backend": dict(endpoint.backend)} if endpoint.backend else {}
             yield Players(make, settle, about)
         finally:
             await client.close()

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from lmgame_common import UsageError
 from lmgame_games import Card, ObservationKind, card, game
+from lmgame_serving import VLLM
 
 Clock = Literal["paused", "realtime"]
 
@@ -66,6 +67,12 @@ class Request:
     """Seconds without a sign of life after which the server, not the model, is at fault."""
     max_retries: int = 8
     """Times one decision is asked again after infrastructure faults before its episode is put off."""
+    serve_profile: str | None = None
+    """For `vllm/MODEL`: the shape of the backend, by its profile's name or TOML file; None: `colocated`."""
+    serve_set: tuple[str, ...] = ()
+    """For `vllm/MODEL`: `KEY=VALUE` over what the profile says."""
+    vllm_python: str | None = None
+    """For `vllm/MODEL`: the interpreter that has vLLM; None: this one."""
 
     def __post_init__(self) -> None:
         if not self.games:
@@ -111,8 +118,18 @@ class Request:
                 raise UsageError(
                     f"The preset {preset.preset!r} of {preset.game} prescribes --observation {preset.observation}."
                 )
+        if (self.serve_profile or self.serve_set) and not self.on_backend:
+            raise UsageError(
+                f"--serve-profile and --serve-set are for models that lmgame serves itself, {VLLM}/MODEL; "
+                f"{self.model} is none. Leave them out."
+            )
         if self.model == "human" and (len(self.games) > 1 or self.clock == "realtime"):
             raise UsageError("A human plays one game at a time, and the clock is the wall's own: leave --clock out.")
+
+    @property
+    def on_backend(self) -> bool:
+        """Whether lmgame is to serve the model itself, on this machine's GPUs."""
+        return self.base_url is None and self.model.startswith(f"{VLLM}/")
 
     def cards(self) -> tuple[Card, ...]:
         """The card of each game, in the order given."""

@@ -85,7 +85,17 @@ def models() -> None:
     )
     table.add_row("smollm2", "SmolLM2-135M-Instruct on this machine's CPU; fetched at first use (93 MB)", "")
     table.add_row("llamacpp/FILE.gguf", "any model that llama.cpp runs, on this machine's CPU", "")
+    table.add_row(
+        "vllm/MODEL",
+        "a folder, a model of the Hugging Face hub, or pico, with vLLM on this machine's GPUs; started for the run and "
+        "stopped after it (`lmgame serve` keeps it up for many)",
+        "",
+    )
     for provider in PROVIDERS.values():
         table.add_row(f"{provider.name}/MODEL", provider.title, " or ".join(provider.key_variables))
-    table.add_row("http://HOST:PORT/v1#MODEL", "any OpenAI-compatible server", "LMGAME_API_KEY, if it wants one")
+    table.add_row(
+        "http://HOST:PORT/v1#MODEL",
+        "any OpenAI-compatible server",
+        "LMGAME_API_KEY, if it wants one; that of `lmgame serve` is found",
+    )
     console.print(table)

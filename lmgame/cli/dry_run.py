@@ -16,7 +16,7 @@ from lmgame_agents import system_prompt
 from lmgame_agents.prompt import turn_content
 from lmgame_common import printable
 from lmgame_games import Card, ObservationKind
-from lmgame_serving import PROVIDERS, Endpoint, Resolved
+from lmgame_serving import PROVIDERS, BackendModel, Endpoint, Resolved
 
 
 def dry_run(request: Request, as_json: bool) -> None:
@@ -58,6 +58,10 @@ def dry_run(request: Request, as_json: bool) -> None:
 def _where(target: Resolved | None) -> str:
     if target is None:
         return "none"
+    if isinstance(target, BackendModel):
+        profile = target.profile
+        count = f"{profile.engines} vLLM engine{'s' if profile.engines > 1 else ''}"
+        return f"{count} ({profile.shape}, {profile.gpus_needed or 'no'} GPU) started on this machine"
     return target.base_url if isinstance(target, Endpoint) else "an engine started on this machine"
 
 

@@ -20,8 +20,10 @@ from lmgame.run import RunResult, play_request
 from lmgame_common import InterruptedRunError, LmgameError, UsageError, printable
 from lmgame_leaderboards import markdown_table
 
-MODEL = "What plays: pico, smollm2, openai/…, URL#model, random, scripted, human, …; `lmgame models` lists them."
-AGENT, LIMITS, OUTPUT = "The model", "Limits", "Output"
+MODEL = (
+    "What plays: pico, smollm2, openai/…, vllm/…, URL#model, random, scripted, human, …; `lmgame models` lists them."
+)
+AGENT, BACKEND, LIMITS, OUTPUT = "The model", "vLLM, for --model vllm/MODEL", "Limits", "Output"
 
 
 def play(
@@ -84,6 +86,31 @@ def play(
     max_retries: Annotated[
         int, typer.Option(help="Times a decision is asked again after infrastructure faults.", rich_help_panel=AGENT)
     ] = 8,
+    serve_profile: Annotated[
+        str | None,
+        typer.Option(
+            help="colocated, pd, pd-shared, … or a TOML file; `lmgame serve profiles` lists them (default colocated).",
+            rich_help_panel=BACKEND,
+            show_default=False,
+        ),
+    ] = None,
+    serve_set: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUE over the profile, such as engine.max_model_len=8192.",
+            rich_help_panel=BACKEND,
+            show_default=False,
+        ),
+    ] = None,
+    vllm_python: Annotated[
+        str | None,
+        typer.Option(
+            envvar=["LMGAME_PLAY_VLLM_PYTHON", "LMGAME_VLLM_PYTHON"],
+            help="The interpreter that has vLLM, where this one hasn't.",
+            rich_help_panel=BACKEND,
+            show_default=False,
+        ),
+    ] = None,
     max_decisions: Annotated[
         int | None, typer.Option(help="Of an episode.", rich_help_panel=LIMITS, show_default=False)
     ] = None,
@@ -152,6 +179,9 @@ def play(
         request_timeout=request_timeout,
         idle_timeout=idle_timeout,
         max_retries=max_retries,
+        serve_profile=serve_profile,
+        serve_set=tuple(serve_set or ()),
+        vllm_python=vllm_python,
     )
     if dry:
         dry_run(request, as_json)

@@ -1,8 +1,19 @@
-"""From a model's name to an endpoint that answers: providers, URLs, and engines in this process."""
+"""From a model's name to an endpoint that answers: providers, URLs, engines in this process and on GPUs."""
 
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.fetch import Progress
-from lmgame_serving.names import PICO, PICO_GAMES, SMOLLM2, EmbeddedModel, Resolved, known_names, resolve
+from lmgame_serving.names import (
+    PICO,
+    PICO_GAMES,
+    SMOLLM2,
+    VLLM,
+    BackendModel,
+    BackendSettings,
+    EmbeddedModel,
+    Resolved,
+    known_names,
+    resolve,
+)
 from lmgame_serving.opening import named, open_endpoint
 from lmgame_serving.providers import PROVIDERS, Provider
 
@@ -11,6 +22,9 @@ __all__ = [
     "PICO_GAMES",
     "PROVIDERS",
     "SMOLLM2",
+    "VLLM",
+    "BackendModel",
+    "BackendSettings",
     "EmbeddedModel",
     "Endpoint",
     "Progress",

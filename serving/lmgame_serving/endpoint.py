@@ -17,7 +17,7 @@ class Endpoint:
     """The model's name as the server knows it. Empty where the server is still to be asked; see `open_endpoint`."""
     provider: str
     """A name from the table of providers, `url` for any other server, `llamacpp` or `pico` for an engine in this
-    process."""
+    process, `vllm` for engines that lmgame runs on this machine's GPUs."""
     api_key: str | None = field(default=None, repr=False)
     """The secret; None where the server asks for none. Never write it anywhere: see `redact`."""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -36,6 +36,9 @@ class Endpoint:
     """What the API calls the limit on generated tokens."""
     request_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields that the JSON body of every request has besides the usual ones."""
+    backend: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the engines behind it and belongs into records: versions, shape, hardware. Empty for servers
+    that lmgame didn't start."""
 
     def redact(self, text: str) -> str:
         """The text with every occurrence of the key replaced; for whatever a server or a library said."""

@@ -1,20 +1,29 @@
 """From what the user calls a model to where it answers, without asking anybody yet."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lmgame_common import UnknownNameError, UsageError, is_loopback
 from lmgame_serving.endpoint import Endpoint
+from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.providers import PROVIDERS, Provider
+
+if TYPE_CHECKING:
+    from lmgame_serving.backend.profile import Profile
 
 PICO, SMOLLM2 = "pico", "smollm2"
 PICO_GAMES = ("tetris/standard", "mario/standard")
 """What `pico` was trained to play, as `GAME/PRESET`."""
+VLLM = "vllm"
+"""What stands before a model that lmgame is to serve on this machine's GPUs, and its provider in records."""
 _LLAMACPP = "llamacpp"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _MAKERS = {
     "gpt": "openai",
     "o1": "openai",
@@ -61,19 +70,85 @@ _PICO = EmbeddedModel(
 )
 
 
-type Resolved = Endpoint | EmbeddedModel
-"""What a name stands for. Both kinds have `name`, `model`, `provider`, `structured_outputs`, `vision`, `reads_text` and
+@dataclass(frozen=True, kw_only=True)
+class BackendSettings:
+    """How a model is to be served on this machine's GPUs."""
+
+    profile: str = "colocated"
+    """A profile's name, or the path of its TOML file."""
+    overrides: tuple[str, ...] = ()
+    """`KEY=VALUE` over what the profile says."""
+    python: str | None = None
+    """The interpreter that has vLLM; None: this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendModel:
+    """A model that vLLM engines on this machine are to serve."""
+
+    name: str
+    """The model's name as the user typed it."""
+    model: str
+    """Its name towards the engines, and in records."""
+    source: str
+    """What vLLM loads: the path of a folder, or a name on the Hugging Face hub."""
+    profile: "Profile"
+    """The shape of the backend and the settings of its engines."""
+    python: str | None = None
+    """As in `BackendSettings`."""
+    provider: str = VLLM
+    structured_outputs: bool = False
+    """As in `Endpoint`."""
+    vision: bool | None = None
+    """As in `Endpoint`."""
+    reads_text: bool = True
+    """As in `Endpoint`."""
+    trained_on: tuple[str, ...] = ()
+    """As in `Endpoint`."""
+
+
+type Resolved = Endpoint | EmbeddedModel | BackendModel
+"""What a name stands for. All kinds have `name`, `model`, `provider`, `structured_outputs`, `vision`, `reads_text` and
 `trained_on`."""
 
 
-def marked(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, marked as a reference if the model that its server has is `pico` by name.
+def marked[Found: (Endpoint, BackendModel)](found: Found) -> Found:
+    """The same, marked as a reference if the model that its server has is `pico` by name.
 
     The name's last part counts: vLLM calls a model by the path of its folder unless it is told another name.
     """
-    if endpoint.model.rstrip("/").rpartition("/")[2] != PICO:
-        return endpoint
-    return replace(endpoint, vision=_PICO.vision, reads_text=_PICO.reads_text, trained_on=_PICO.trained_on)
+    if found.model.rstrip("/").rpartition("/")[2] != PICO:
+        return found
+    return replace(found, vision=_PICO.vision, reads_text=_PICO.reads_text, trained_on=_PICO.trained_on)
+
+
+def served(text: str) -> tuple[str, str]:
+    """What vLLM loads, and what it then calls the model, for the MODEL of `vllm/MODEL`.
+
+    Args:
+        text: `pico`, the path of a folder with a model, or a name on the Hugging Face hub. An existing folder goes
+            before a name on the hub, as it does for vLLM.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    if text == PICO:
+        return str(FOLDER), PICO
+    folder = Path(text).expanduser()
+    is_path = text.startswith(("/", "./", "../", "~")) or text in (".", "..")
+    if is_path or (text and not text.startswith("-") and folder.is_dir()):
+        if not (folder / "config.json").is_file():
+            what = "has no config.json" if folder.is_dir() else "isn't there"
+            raise UsageError(f"The model's folder {text!r} {what}; expected a folder as `save_pretrained` writes it.")
+        return str(folder.resolve()), folder.resolve().name
+    if text.endswith(".gguf"):
+        raise UsageError(f"{text!r} is a file for llama.cpp: write {_LLAMACPP}/{text}. vLLM takes folders.")
+    if not _HUB_NAME.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no model for vLLM; expected pico, a folder's path such as ./models/mine, or a name on the "
+            "Hugging Face hub such as Qwen/Qwen2.5-VL-3B-Instruct."
+        )
+    return text, text
 
 
 def known_names() -> list[str]:
@@ -82,6 +157,7 @@ def known_names() -> list[str]:
         PICO,
         SMOLLM2,
         f"{_LLAMACPP}/FILE.gguf",
+        f"{VLLM}/MODEL",
         *(f"{name}/MODEL" for name in PROVIDERS),
         "http://HOST:PORT/v1#MODEL",
     ]
@@ -93,19 +169,21 @@ def resolve(
     base_url: str | None = None,
     env: Mapping[str, str] | None = None,
     also_known: Iterable[str] = (),
+    backend: BackendSettings | None = None,
 ) -> Resolved:
     """Find out what a model's name stands for.
 
     Args:
-        name: `pico`, `smollm2`, `llamacpp/FILE.gguf`, `PROVIDER/MODEL` or `URL#MODEL`. With `base_url`, the name that
-            the server there has for the model, whatever it looks like.
+        name: `pico`, `smollm2`, `llamacpp/FILE.gguf`, `vllm/MODEL`, `PROVIDER/MODEL` or `URL#MODEL`. With `base_url`,
+            the name that the server there has for the model, whatever it looks like.
         base_url: An OpenAI-compatible server's URL.
         env: Where keys are looked up; the process's environment by default.
         also_known: Names that the caller handles itself, such as `random`, to offer them too when a name is wrong.
+        backend: How a `vllm/MODEL` is to be served.
 
     Raises:
-        UnknownNameError: For an unknown name or provider; names the closest one.
-        UsageError: For a missing key, a missing or unsuitable file, or an unusable URL.
+        UnknownNameError: For an unknown name, provider or profile; names the closest one.
+        UsageError: For a missing key, a missing or unsuitable file, an unusable URL, or a profile that makes no sense.
     """
     env = os.environ if env is None else env
     if not name.strip():
@@ -122,6 +200,8 @@ def resolve(
     prefix, slash, rest = name.partition("/")
     if prefix == _LLAMACPP and slash:
         return _in_file(name, rest)
+    if prefix == VLLM and slash:
+        return _on_gpus(name, rest, backend or BackendSettings())
     if prefix in PROVIDERS and slash:
         if not rest:
             raise UsageError(f"{name!r} names no model; expected {prefix}/MODEL.")
@@ -142,14 +222,15 @@ def _unknown_model(name: str, known: list[str]) -> UnknownNameError:
 
 
 def _unknown_provider(name: str, prefix: str) -> UnknownNameError:
-    known = [*PROVIDERS, _LLAMACPP]
+    known = [*PROVIDERS, _LLAMACPP, VLLM]
     error = UnknownNameError("model provider", prefix, known)
     # Many models are called ORGANISATION/MODEL, so a prefix that is merely somewhat like a provider isn't one mistyped.
     close = get_close_matches(prefix.lower(), known, n=1, cutoff=0.75)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     error.args = (
         f"Unknown model provider {prefix!r}.{hint} Known: {', '.join(sorted(known))}. If {prefix!r} belongs to the "
-        f"model's name, say where it answers: openrouter/{name}; for another server: URL#{name}, or --base-url URL.",
+        f"model's name, say where it answers: openrouter/{name}; for another server: URL#{name}, or --base-url URL; "
+        f"on this machine's GPUs: {VLLM}/{name}.",
     )
     return error
 
@@ -189,8 +270,23 @@ def _at_url(name: str, url: str, model: str, env: Mapping[str, str]) -> Endpoint
     # A key meant for one company must not travel in the clear to just any machine.
     private = parts.scheme == "https" or is_loopback(host)
     variables = ("LMGAME_API_KEY", "OPENAI_API_KEY") if private else ("LMGAME_API_KEY",)
-    key = _key(variables, env)
+    key = (_key_of_backend(url) if is_loopback(host) else None) or _key(variables, env)
     return marked(Endpoint(name=name, base_url=url.rstrip("/"), model=model, provider="url", api_key=key))
+
+
+def _key_of_backend(url: str) -> str | None:
+    """The key of the backend that `lmgame serve` keeps running at that URL, if one does."""
+    from lmgame_serving.backend.state import key_for  # not needed by most, and takes a while to load
+
+    return key_for(url)
+
+
+def _on_gpus(name: str, model: str, settings: BackendSettings) -> BackendModel:
+    from lmgame_serving.backend.profile import load_profile  # as above
+
+    source, called = served(model)
+    profile = load_profile(settings.profile, settings.overrides)
+    return marked(BackendModel(name=name, model=called, source=source, profile=profile, python=settings.python))
 
 
 def _in_file(name: str, file: str) -> EmbeddedModel:

@@ -2,39 +2,50 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from lmgame_common import EndpointError, explained_proxies, is_loopback, quoted
-from lmgame_serving import llamacpp, smollm2
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.fetch import Progress
-from lmgame_serving.names import PICO, EmbeddedModel, Resolved, marked
+from lmgame_serving.names import PICO, BackendModel, EmbeddedModel, Resolved, marked
 
 
 @asynccontextmanager
 async def open_endpoint(
-    resolved: Resolved, *, concurrency: int = 1, progress: Progress | None = None
+    resolved: Resolved,
+    *,
+    concurrency: int = 1,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Make a model answer while the context lasts.
 
     A remote model is there already; a URL without a model's name is asked which one it has. A model on this machine
-    is fetched if need be, loaded by the engine that it is for, and stopped at the end.
+    is fetched if need be, loaded by the engine that it is for, and stopped at the end; engines on GPUs are processes.
 
     Args:
         resolved: What `resolve` found.
         concurrency: How many requests will be open at once.
         progress: Told how a download is getting on; called from another thread.
+        note: Told in words how engines on GPUs are getting on.
 
     Raises:
         EndpointError: If the model can't be fetched, loaded or found out.
-        UsageError: If a server is to be asked through a proxy that can't be used.
+        UsageError: If a server is to be asked through a proxy that can't be used, or a backend is asked for what this
+            machine or the model hasn't got.
     """
     if isinstance(resolved, Endpoint):
         yield await named(resolved)
+        return
+    if isinstance(resolved, BackendModel):
+        from lmgame_serving.backend.start import open_backend  # as below
+
+        async with open_backend(resolved, note) as endpoint:
+            yield endpoint
         return
     async with await _engine(resolved, concurrency, progress) as endpoint:
         yield replace(
@@ -64,6 +75,8 @@ async def _engine(
         from lmgame_serving.pico_engine.server import serve  # slow to load, and other models don't need it
 
         return serve(name=resolved.name, model=resolved.model)
+    from lmgame_serving import llamacpp  # as above
+
     path = resolved.path if resolved.path is not None else await _fetch(progress)
     return llamacpp.serve(path, name=resolved.name, model=resolved.model, concurrency=concurrency)
 
@@ -73,6 +86,8 @@ class _CalledOffError(Exception):
 
 
 async def _fetch(progress: Progress | None) -> Path:
+    from lmgame_serving import smollm2  # as above
+
     called_off = threading.Event()
 
     def report(stage: str, done: int, total: int | None) -> None:

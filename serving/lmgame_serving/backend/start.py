@@ -1,0 +1,249 @@
+"""The backend as a process of its own: started with an order, waited for, and stopped again."""
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmgame_common import EndpointError, UsageError, printable, quoted
+from lmgame_serving.backend.profile import Profile
+from lmgame_serving.backend.state import folder_of
+from lmgame_serving.endpoint import Endpoint
+from lmgame_serving.names import BackendModel
+
+MODULE = "lmgame_serving.backend"
+"""What is run: `python -m` this."""
+KILL_AFTER = 30.0
+"""Seconds beyond those of the profile that a backend has to end, before it is killed."""
+_LONGEST_LINE = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a backend is to serve. It goes to the process as JSON on its standard input, for it holds a key."""
+
+    model: str
+    """A folder's path, or a name on the Hugging Face hub."""
+    served_name: str
+    """What clients call the model."""
+    profile: Profile
+    python: str | None = None
+    """The interpreter that has vLLM; None: this one."""
+    name: str
+    """The backend's own, among those of this machine's user."""
+    api_key: str = field(repr=False)
+    """What clients must send."""
+    with_parent: bool = True
+    """Whether the backend stops when the process that started it ends, however that happens."""
+
+    def document(self) -> str:
+        """The order as JSON."""
+        return json.dumps(
+            {
+                "model": self.model,
+                "served_name": self.served_name,
+                "profile": self.profile.model_dump(mode="json"),
+                "python": self.python or sys.executable,
+                "name": self.name,
+                "api_key": self.api_key,
+                "with_parent": self.with_parent,
+            }
+        )
+
+
+def new_key() -> str:
+    """A key that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+class BackendProcess:
+    """A backend that runs as a child of this process, in a session of its own: Ctrl-C reaches it through here alone."""
+
+    def __init__(self, order: Order, tell: Callable[[str], None] | None = None) -> None:
+        """Args:
+        order: What it is to serve.
+        tell: Told in words how it is getting on, line by line, as long as it runs.
+        """
+        self.order = order
+        self.url = ""
+        """Where it answers, without a path; known once it has started."""
+        self.about: Mapping[str, Any] = {}
+        """What records say of it: vLLM's version, the shape, the GPUs."""
+        self._tell = tell or (lambda text: None)
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening: list[asyncio.Task[None]] = []
+        self._ready = asyncio.Event()
+        self._failed: str | None = None
+        self._said = b""
+        """The end of its standard error, for when it ends without a word."""
+
+    async def start(self) -> None:
+        """Start it, and wait until it can serve.
+
+        Raises:
+            UsageError: If the order can't be carried out as it is.
+            EndpointError: If it fails; nothing of it is left running.
+        """
+        if sys.platform != "linux":
+            raise UsageError(
+                "lmgame serves with vLLM on Linux alone. On this machine --model pico, smollm2 and llamacpp/FILE.gguf "
+                "run on the CPU, and http://HOST:PORT/v1#MODEL is a server elsewhere."
+            )
+        # Without -P, modules that lie in the folder where the user happens to be would go before Python's own.
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", MODULE),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+        process = self._process
+        assert process.stdin and process.stdout and process.stderr
+        self._listening = [
+            asyncio.create_task(self._listen(process.stdout)),
+            asyncio.create_task(self._overhear(process.stderr)),
+        ]
+        with suppress(ConnectionError):  # it died at once; that it did is found out below
+            process.stdin.write(self.order.document().encode())
+            await process.stdin.drain()
+        process.stdin.close()
+        ready, ended = asyncio.create_task(self._ready.wait()), asyncio.create_task(self.wait())
+        try:
+            await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                await ended  # raises what went wrong
+                raise EndpointError("The backend was stopped before it was ready.")
+        finally:
+            ready.cancel()
+            ended.cancel()
+
+    async def wait(self) -> None:
+        """Wait until it ends.
+
+        Raises:
+            UsageError, EndpointError: If it failed; the message is its own.
+        """
+        assert self._process
+        code = await self._process.wait()
+        await asyncio.wait(self._listening, timeout=5)  # what outlives it might hold its pipes open
+        if self._failed is not None:
+            raise (UsageError if code == UsageError.exit_code else EndpointError)(self._failed)
+        if code and -code not in (signal.SIGTERM, signal.SIGINT):
+            said = quoted(self._said.decode(errors="replace"), 2_000) or "none"
+            raise EndpointError(f"The backend ended unexpectedly (exit status {code}). Its last words: {said}")
+
+    def ask_to_stop(self) -> None:
+        """Ask it to finish what it has and to end; asked a second time, it ends at once."""
+        if self._process and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait until it has; kill it if it takes far too long. Its engines end with it."""
+        if self._process is None:
+            return
+        self.ask_to_stop()
+        supervision = self.order.profile.supervision
+        patience = supervision.drain_seconds + 2 * supervision.stop_seconds + KILL_AFTER
+        try:
+            await asyncio.wait_for(self._process.wait(), patience)
+        finally:
+            if self._process.returncode is None:
+                with suppress(ProcessLookupError):
+                    self._process.kill()  # its engines' keepers notice, and end them
+            for task in self._listening:
+                task.cancel()
+
+    async def _listen(self, stream: asyncio.StreamReader) -> None:
+        async for line in stream:
+            try:
+                event = json.loads(line)
+                kind = event["event"]
+            except (ValueError, TypeError, KeyError):
+                continue  # not the backend's own words, but something that a library printed
+            if kind == "progress":
+                self._tell(printable(str(event.get("text", ""))))
+            elif kind == "ready":
+                self.url, self.about = str(event["url"]), event.get("about") or {}
+                self._ready.set()
+            elif kind == "failed":
+                self._failed = str(event.get("message", "The backend failed and didn't say why."))
+
+    async def _overhear(self, stream: asyncio.StreamReader) -> None:
+        while chunk := await stream.read(1 << 16):
+            self._said = (self._said + chunk)[-2_000:]
+
+
+@asynccontextmanager
+async def open_backend(model: BackendModel, note: Callable[[str], None] | None = None) -> AsyncIterator[Endpoint]:
+    """Serve a model while the context lasts, to this machine alone, on a port that is free.
+
+    Args:
+        model: What is to be served, and how.
+        note: Told in words how the engines are getting on.
+
+    Raises:
+        UsageError: If the model can't be served so.
+        EndpointError: If the backend can't be started.
+    """
+    gateway = model.profile.gateway.model_copy(update={"host": "127.0.0.1", "port": 0})
+    order = Order(
+        model=model.source,
+        served_name=model.model,
+        profile=model.profile.model_copy(update={"gateway": gateway}),
+        python=model.python,
+        name=f"play-{os.getpid()}-{secrets.token_hex(2)}",
+        api_key=new_key(),
+    )
+    stages, ready, forget = _Stages(), False, False
+
+    def tell(text: str) -> None:
+        if note:
+            note(text if ready else stages.line(text))
+
+    backend = BackendProcess(order, tell)
+    try:
+        await backend.start()
+        ready = True
+        yield Endpoint(
+            name=model.name,
+            base_url=f"{backend.url}/v1",
+            model=model.model,
+            provider=model.provider,
+            api_key=order.api_key,
+            structured_outputs=model.structured_outputs,
+            vision=model.vision,
+            reads_text=model.reads_text,
+            trained_on=model.trained_on,
+            backend=backend.about,
+        )
+        forget = True
+    finally:
+        if note:
+            note("stopping the engines")
+        await backend.stop()
+        if forget:
+            shutil.rmtree(folder_of(order.name), ignore_errors=True)  # its logs tell of no trouble
+
+
+class _Stages:
+    """Turns lines about one engine each, such as `decode-0: loading weights (34 s)`, into lines about all of them."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, str] = {}
+
+    def line(self, text: str) -> str:
+        """What all engines are doing; a line about no engine, or of several lines, as it is."""
+        if not (told := re.fullmatch(r"([a-z]+-\d+): (.+)", text)):
+            return text
+        self._latest[told[1]] = told[2]
+        return " · ".join(f"{engine}: {stage}" for engine, stage in sorted(self._latest.items()))
