@@ -118,10 +118,16 @@ class StateFile:
         """Leave no trace but logs."""
         (self.folder / _FILE).unlink(missing_ok=True)
 
+    @property
+    def log_path(self) -> Path:
+        """The backend's own log."""
+        return self.folder / _LOG
+
     def log(self, text: str) -> None:
         """Add a line to the backend's own log."""
-        path = self.folder / _LOG
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", errors="replace") as file:
+        with os.fdopen(
+            os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", errors="replace"
+        ) as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {printable(text)}\n")
 
 

@@ -49,8 +49,8 @@ class Behaviour:
     prefill_seconds: float = 0
     gap: float = 0
     """Seconds between events."""
-    text_tokens: float = 0.25
-    """Tokens of a character of the prompt; 0 is a model whose template drops texts."""
+    text_tokens: float = 1
+    """Tokens of a word of the prompt; 0 is a model whose template drops texts."""
     image_tokens: int = 64
 
     def change(self, given: dict[str, Any]) -> None:

@@ -231,18 +231,18 @@ class StubEngine:
 
     def _tokens(self, messages: list[dict[str, Any]]) -> tuple[int, str]:
         """How long a prompt is, and what it is known by."""
-        characters, images, digest = 0, 0, hashlib.sha256()
+        words, images, digest = 0, 0, hashlib.sha256()
         for message in messages:
             content = message.get("content") or ""
             for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
                 if part["type"] == "text":
                     if self.behaviour.text_tokens:
-                        characters += len(part["text"])
+                        words += len(part["text"].split())
                         digest.update(part["text"].encode())
                 else:
                     images += 1
                     digest.update(json.dumps(part).encode())
-        tokens = int(characters * self.behaviour.text_tokens) + images * self.behaviour.image_tokens + 4
+        tokens = int(words * self.behaviour.text_tokens) + images * self.behaviour.image_tokens + 4
         return tokens, digest.hexdigest()
 
     async def _compute(self, tokens: int, digest: str, params: dict[str, Any], fault: str | None) -> bool:
@@ -289,7 +289,7 @@ class StubEngine:
 
     def _offer(self, tokens: int, params: dict[str, Any]) -> dict[str, Any] | None:
         """What a prefill engine answers so that a decode engine finds the prompt's KV cache."""
-        if not params.get("do_remote_decode") or self._shared():
+        if not params.get("do_remote_decode") or self._transfer.get("kv_connector") != "NixlConnector":
             return None
         request = f"chatcmpl-{uuid.uuid4().hex}"
         self._caches[request] = tokens
