@@ -4,14 +4,34 @@ Options named as vLLM names them mean what they mean there and go to `vllm serve
 default. The profiles that ship are beside this, in `profiles/`, with a sentence on each option.
 """
 
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
+from lmgame_common import UnknownNameError, UsageError
+from lmgame_serving.gateway.pool import Role
 from lmgame_serving.gateway.settings import GatewaySettings
+
+FOLDER = Path(__file__).with_name("profiles")
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _size(value: str | int) -> str | int:
+    if not re.fullmatch(r"0*[1-9]\d*[KMGT]?|\d+(\.\d+)?[kmgt]", str(value)):
+        raise ValueError("should be a number of bytes such as 8G (8 GiB) or 8.5g (8.5 thousand million)")
+    return value
+
+
+Bytes = Annotated[str | int, AfterValidator(_size)]
+"""As vLLM has them."""
 
 
 class _Table(BaseModel):
@@ -30,7 +50,7 @@ class EngineSettings(_Table):
     """Tokens of a KV block. NIXL moves whole blocks, and on Hopper was tried with 64."""
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of a GPU's memory that an engine may fill. Where engines share a GPU the KV cache's size counts instead."""
-    kv_cache_memory_bytes: str | Count | None = None
+    kv_cache_memory_bytes: Bytes | None = None
     """Size of the KV cache on each GPU, such as `8G`. None where engines share a GPU: the free memory is divided."""
     max_num_seqs: Count | None = None
     """Requests that an engine works on at once."""
@@ -128,9 +148,18 @@ class Profile(_Table):
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":
-        for differing in (self.prefill_engine, self.decode_engine):
-            EngineSettings.model_validate(self.engine.model_dump() | differing)
+        prefill, decode = self.settings(Role.PREFILL), self.settings(Role.DECODE)
+        if self.shape == "pd" and prefill.block_size != decode.block_size:
+            raise ValueError("prefill and decode engines need the same block_size, for they hand over whole blocks")
+        for settings in (self.engine, prefill, decode):
+            if settings.rust_frontend and (settings.api_server_count or 1) > 1:
+                raise ValueError("rust_frontend is one process with many threads; leave api_server_count out")
         return self
+
+    def settings(self, role: Role) -> EngineSettings:
+        """What holds for the engines of a role."""
+        differing = {Role.PREFILL: self.prefill_engine, Role.DECODE: self.decode_engine}.get(role, {})
+        return EngineSettings.model_validate(self.engine.model_dump() | differing)
 
     @property
     def gpus_needed(self) -> int:
@@ -143,3 +172,119 @@ class Profile(_Table):
     def engines(self) -> int:
         """How many engines there are."""
         return self.replicas if self.shape == "colocated" else self.prefill + self.decode
+
+
+def profiles() -> list[str]:
+    """The names of the profiles that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def profile_text(name: str) -> str:
+    """A shipped profile's TOML, with a comment on each option. Its first line says what the profile is for.
+
+    Raises:
+        UnknownNameError: If there is no profile of that name; names the closest one.
+    """
+    if name not in profiles():
+        raise UnknownNameError("profile", name, profiles())
+    return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def load_profile(profile: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Profile:
+    """Read a profile, with some of its options set anew.
+
+    Args:
+        profile: The name of one that ships, or the path of a TOML file.
+        overrides: Options by their dotted names, as `engine.max_num_seqs=256` each or as a mapping. A text's value is
+            read as TOML; a plain word needs no quotes, and nothing at all (or None) stands for the default.
+
+    Raises:
+        UnknownNameError: If there is no such profile.
+        UsageError: If it can't be read or its options make no sense; names the file, the option and what was expected.
+    """
+    source, table = _read(profile)
+    items = overrides.items() if isinstance(overrides, Mapping) else [_parsed(each) for each in overrides]
+    for name, value in items:
+        _put(table, name, value)
+    differing = ("prefill_engine", "decode_engine")
+    problems = [each for part in differing for each in _problems(EngineSettings, table.get(part, {}), part)]
+    if problems := problems or _problems(Profile, table):
+        told = "; ".join(_told(where, problem) for where, problem in problems[:5])
+        raise UsageError(f"The profile {source} can't be used: {told}.")
+    return Profile.model_validate(table)
+
+
+def _problems(model: type[BaseModel], value: Any, *above: str) -> list[tuple[list[str], ErrorDetails]]:
+    """What is wrong with a table, and where."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        return [([*above, *map(str, each["loc"])], each) for each in error.errors(include_url=False)]
+    return []
+
+
+def _read(profile: str | Path) -> tuple[str, dict[str, Any]]:
+    """What a profile is called in messages, and what it says."""
+    name = str(profile)
+    if name in profiles():
+        return name, tomllib.loads(profile_text(name))
+    path = Path(profile).expanduser()
+    if path.suffix != ".toml" and not path.is_file():
+        error = UnknownNameError("profile", name, profiles())
+        error.args = (f"{error} Or give the path of a TOML file.",)
+        raise error
+    try:
+        return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The profile {str(path)!r} can't be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"The profile {str(path)!r} is no TOML: {error}.") from error
+
+
+def _parsed(override: str) -> tuple[str, Any]:
+    name, sign, text = override.partition("=")
+    name, text = name.strip(), text.strip()
+    if not sign or not name:
+        raise UsageError(f"{override!r} sets nothing; expected OPTION=VALUE such as engine.max_num_seqs=256.")
+    if not text:
+        return name, None
+    try:
+        return name, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        if re.fullmatch(r"[\w./:+-]+", text):
+            return name, text
+        raise UsageError(
+            f"The value of {override!r} can't be read ({error}); expected TOML such as 256, true or [1, 2]."
+        ) from error
+
+
+def _put(table: dict[str, Any], name: str, value: Any) -> None:
+    *above, last = name.split(".")
+    for part in above:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"{name!r} is no option of a profile: {part!r} has no options of its own.")
+    if value is None:
+        table.pop(last, None)
+    else:
+        table[last] = value
+
+
+def _told(where: list[str], problem: ErrorDetails) -> str:
+    """One of pydantic's complaints in plain words."""
+    name = ".".join(where)
+    if problem["type"] == "extra_forbidden":
+        known = _options(where[:-1])
+        close = get_close_matches(where[-1], known, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else f" (known there: {', '.join(known)})"
+        return f"it has no option {name!r}{hint}"
+    expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{name}: {expected} (found {problem['input']!r})" if name else expected
+
+
+def _options(where: Iterable[str]) -> list[str]:
+    """The options of a table of a profile."""
+    model: Any = Profile
+    for part in where:
+        model = EngineSettings if part in ("prefill_engine", "decode_engine") else model.model_fields[part].annotation
+    return sorted(model.model_fields)
