@@ -27,6 +27,8 @@ BODY_SECONDS = 30.0
 """How long a client may take to send a request's body."""
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read, so that the refusal reaches a client which is still sending."""
+CLOSE_SECONDS = 0.1
+"""How long what is in flight may still take when the gateway is left; `drain` is what waits."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -79,7 +81,7 @@ class Gateway:
             lingering_time=LINGER_SECONDS,
             auto_decompress=False,
         )
-        runner = web.ServerRunner(server, shutdown_timeout=1)
+        runner = web.ServerRunner(server, shutdown_timeout=CLOSE_SECONDS)
         host = "127.0.0.1" if self._settings.host == "localhost" else self._settings.host  # one address, one port
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._dispatcher)
@@ -116,7 +118,7 @@ class Gateway:
         except RefusedError as error:
             return error.response()
         except ConnectionError:
-            raise
+            return web.Response()  # which nobody reads
         except Exception:
             _LOG.exception("The gateway failed.")
             return RefusedError(500, "The gateway failed; its log says how.").response()
@@ -183,6 +185,8 @@ class Gateway:
                     self._pool.wake()
         except RefusedError as error:
             end.how = str(error.status)
+            raise
+        except ConnectionError:
             raise
         except Exception:
             end.how = "500"

@@ -49,11 +49,11 @@ class Events:
                     if lines := self._lines(data):
                         return lines
                     continue
-                if not self.done and self._rest.rstrip() == _DONE:
-                    self.done = True
-                    return self._rest + b"\n\n"
             if self.done:
                 return b""
+            if self._rest.rstrip() == _DONE:
+                self.done = True
+                return _DONE + b"\n\n"
             raise fault
 
     def _lines(self, data: bytes) -> bytes:
