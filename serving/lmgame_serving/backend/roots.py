@@ -108,7 +108,7 @@ def root_cause(text: str) -> list[str]:
     failures = [each for each in _failures(lines) if not each.harmless]
     telling = [each for each in failures if not each.knows_nothing] or failures
     fatal = [each for each in telling if each.fatal]
-    plain = [line.text for line in lines if _PLAIN.search(line.text) and not _KNOWS_NOTHING.search(line.text)]
+    plain = [line.text for line in lines if line.is_plain_failure]
     if fatal:
         found = fatal[0].told()
     elif telling and not all(each.knows_nothing for each in telling):
@@ -129,6 +129,12 @@ class _Line:
     process: str
     level: str | None
     text: str
+
+    @property
+    def is_plain_failure(self) -> bool:
+        """Whether it tells of a failure, and is no part of a traceback."""
+        logged = self.level in ("ERROR", "CRITICAL") and not self.text.startswith((" ", _TRACEBACK))
+        return (logged or _PLAIN.search(self.text) is not None) and not _KNOWS_NOTHING.search(self.text)
 
 
 def _lines(text: str) -> Iterator[_Line]:

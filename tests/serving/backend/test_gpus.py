@@ -45,7 +45,7 @@ def test_the_gpus_are_read(say: Say) -> None:
 
 def test_a_machine_without_a_driver_is_told_what_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EndpointError, match="no NVIDIA GPU here.*--model pico"):
+    with pytest.raises(EndpointError, match=r"no NVIDIA GPU here.*--model pico"):
         find_gpus()
 
 
@@ -94,7 +94,7 @@ def test_a_profile_takes_the_gpus_that_it_names_else_the_first() -> None:
     assert [gpu.index for gpu in choose(load_profile("pd"), gpus(4))] == [0, 1]
     assert [gpu.index for gpu in choose(load_profile("pd", ["gpus=[3, 1]"]), gpus(4))] == [3, 1]
     assert choose(load_profile("pd-cpu"), []) == []
-    with pytest.raises(UsageError, match="names the GPU 5.*expected some of: 0, 1"):
+    with pytest.raises(UsageError, match=r"names the GPU 5.*expected some of: 0, 1"):
         choose(load_profile("pd", ["gpus=[0, 5]"]), gpus(2))
 
 

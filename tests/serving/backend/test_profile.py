@@ -73,7 +73,7 @@ def test_a_file_is_read_and_named_in_messages(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"mine.toml.*no option 'engine.max_num_seq' \(did you mean 'max_num_seqs'"):
         load_profile(str(path))
     path.write_text("shape = \n")
-    with pytest.raises(UsageError, match="is no TOML: .*line 1"):
+    with pytest.raises(UsageError, match=r"is no TOML: .*line 1"):
         load_profile(path)
 
 
@@ -101,7 +101,7 @@ def test_a_mistake_is_told_in_words(override: str, told: str) -> None:
 
 
 def test_an_unknown_profile_is_answered_with_the_closest_one() -> None:
-    with pytest.raises(UnknownNameError, match="Did you mean 'pd-shared'.*Or give the path of a TOML file"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'pd-shared'.*Or give the path of a TOML file"):
         load_profile("pd-share")
     with pytest.raises(UsageError, match=r"absent.toml' can't be read: No such file"):
         load_profile("absent.toml")
