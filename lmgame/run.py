@@ -127,12 +127,19 @@ async def play_request(
         scheduler = Scheduler(request, folder, states, budget, watcher, workers)
         if budget.spent:
             return _result(folder, stopped="budget")
+        played = False
         try:
             if unknown:
                 raise unknown
             async with open_players(request, target, record.id, watcher, agent) as players:
                 watcher.started(folder.path, states)
                 await scheduler.play(players)
+                played = True
+        except EndpointError as error:
+            if not played:
+                raise
+            if scheduler.stopped == "infrastructure":
+                scheduler.problem = str(error)  # a backend that failed knows better why than those who asked it
         except asyncio.CancelledError:
             watcher.note("stopping")
             raise

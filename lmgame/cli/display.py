@@ -195,7 +195,8 @@ class LiveDisplay(_Progress):
 
     def _render(self) -> RenderableType:
         if not self._states:
-            parts: list[RenderableType] = [Text(self._note)] if self._note else []
+            waited = duration(time.monotonic() - self._began)
+            parts: list[RenderableType] = [Text(f"{self._note} · {waited}")] if self._note else []
             if self._task and not self._fetch.finished:
                 parts.append(self._fetch)
             return Group(*parts)

@@ -61,7 +61,7 @@ def _where(target: Resolved | None) -> str:
     if isinstance(target, BackendModel):
         profile = target.profile
         count = f"{profile.engines} vLLM engine{'s' if profile.engines > 1 else ''}"
-        return f"{count} ({profile.shape}, {profile.gpus_needed or 'no'} GPU) started on this machine"
+        return f"{count} ({profile.shape}, GPUs: {profile.gpus_needed or 'none'}) started on this machine"
     return target.base_url if isinstance(target, Endpoint) else "an engine started on this machine"
 
 

@@ -165,7 +165,10 @@ async def _serve(backend: "BackendProcess", screen: "Screen", detach: bool) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
+    profile = backend.order.profile
+    engines = f"{profile.engines} engine{'s' if profile.engines > 1 else ''}"
     try:
+        screen.tell(f"starting {backend.order.served_name}: {profile.shape}, {engines}")
         with screen:
             await backend.start()
         ready = True

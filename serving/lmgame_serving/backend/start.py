@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lmgame_common import EndpointError, UsageError, printable, quoted
+from lmgame_serving.backend import state
 from lmgame_serving.backend.profile import Profile
-from lmgame_serving.backend.state import folder_of
 from lmgame_serving.endpoint import Endpoint
 from lmgame_serving.names import BackendModel
 
@@ -141,6 +141,11 @@ class BackendProcess:
             said = quoted(self._said.decode(errors="replace"), 2_000) or "none"
             raise EndpointError(f"The backend ended unexpectedly (exit status {code}). Its last words: {said}")
 
+    async def check(self) -> None:
+        """Do nothing if it runs. Raises as `wait` does if it failed."""
+        if self._process and self._process.returncode is not None:
+            await self.wait()
+
     def ask_to_stop(self) -> None:
         """Ask it to finish what it has and to end; asked a second time, it ends at once."""
         if self._process and self._process.returncode is None:
@@ -193,7 +198,7 @@ async def open_backend(model: BackendModel, note: Callable[[str], None] | None =
 
     Raises:
         UsageError: If the model can't be served so.
-        EndpointError: If the backend can't be started.
+        EndpointError: If the backend can't be started; at the end of the context, if it had failed by then.
     """
     gateway = model.profile.gateway.model_copy(update={"host": "127.0.0.1", "port": 0})
     order = Order(
@@ -207,12 +212,16 @@ async def open_backend(model: BackendModel, note: Callable[[str], None] | None =
     stages, ready, forget = _Stages(), False, False
 
     def tell(text: str) -> None:
-        if note:
-            note(text if ready else stages.line(text))
+        if note and (line := text if ready else stages.line(text)):
+            note(line)
 
     backend = BackendProcess(order, tell)
     try:
-        await backend.start()
+        try:
+            await backend.start()
+        except (UsageError, EndpointError) as error:
+            error.args = (_as_play_has_it(str(error)),)
+            raise
         ready = True
         yield Endpoint(
             name=model.name,
@@ -226,13 +235,39 @@ async def open_backend(model: BackendModel, note: Callable[[str], None] | None =
             trained_on=model.trained_on,
             backend=backend.about,
         )
+        await backend.check()
         forget = True
     finally:
-        if note:
-            note("stopping the engines")
         await backend.stop()
-        if forget:
-            shutil.rmtree(folder_of(order.name), ignore_errors=True)  # its logs tell of no trouble
+        await asyncio.to_thread(_forget, order.name, logs=forget)
+
+
+def _forget(name: str, *, logs: bool) -> None:
+    """Remove a backend that has ended from those that are listed, and end what it should have ended itself.
+
+    Its logs are kept where they may tell of trouble.
+    """
+    with suppress(UsageError):  # it has forgotten itself, as it should
+        state.stop(state.find(name), 0)
+    if logs:
+        shutil.rmtree(state.folder_of(name), ignore_errors=True)
+
+
+def _as_play_has_it(advice: str) -> str:
+    """A backend's advice, which names the options of `lmgame serve`, with those that `lmgame play` has for the same."""
+    for pattern, replacement in (
+        (r"--set\b", "--serve-set"),
+        (r"--profile\b", "--serve-profile"),
+        (r"--(?:replicas|prefill|decode|tensor-parallel-size)\b(?: (?=\d))?", lambda found: _setting(found[0])),
+        (r"--gpus\b", "--serve-set gpus=[0]"),
+    ):
+        advice = re.sub(pattern, replacement, advice)
+    return advice
+
+
+def _setting(option: str) -> str:
+    name = option.strip().removeprefix("--").replace("-", "_")
+    return f"--serve-set {name}{'=' if option.endswith(' ') else '=N'}"
 
 
 class _Stages:
@@ -241,9 +276,14 @@ class _Stages:
     def __init__(self) -> None:
         self._latest: dict[str, str] = {}
 
-    def line(self, text: str) -> str:
-        """What all engines are doing; a line about no engine, or of several lines, as it is."""
-        if not (told := re.fullmatch(r"([a-z]+-\d+): (.+)", text)):
+    def line(self, text: str) -> str | None:
+        """What all engines are doing, without the seconds; None if that hasn't changed.
+
+        A line about no engine, or of several lines, is given back as it is.
+        """
+        if not (told := re.fullmatch(r"([a-z]+-\d+): (.+?)(?: \(\d+ s\))?", text)):
             return text
+        if self._latest.get(told[1]) == told[2]:
+            return None
         self._latest[told[1]] = told[2]
         return " · ".join(f"{engine}: {stage}" for engine, stage in sorted(self._latest.items()))
