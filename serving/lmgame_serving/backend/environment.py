@@ -10,7 +10,6 @@ from pathlib import Path
 import platformdirs
 
 from lmgame_serving.backend.gpus import Gpu
-from lmgame_serving.backend.plugins import write_plugins
 
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)$", re.IGNORECASE)
 _NEEDED = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
@@ -37,13 +36,13 @@ def engine_environment(
         name: The engine's.
         python: The interpreter that has vLLM, beside which its programs are (`ninja` for one).
         gpus: Those that it may use; None on CPUs.
-        plugins: The folder to write lmgame's plugins for vLLM to.
+        plugins: The folder with lmgame's plugins for vLLM.
         api_key: What it wants to be sent.
         flashinfer: Whether its interpreter has FlashInfer.
         side_channel: The port at which NIXL on other engines asks it for what it needs to know; None without NIXL.
     """
     made = {key: value for key, value in env.items() if not _left_out(key)}
-    packages = [str(write_plugins(plugins)), env.get("PYTHONPATH", "")]
+    packages = [str(plugins), env.get("PYTHONPATH", "")]
     beside = str(Path(python).parent.absolute()) if os.sep in python else ""
     programs = [beside, env.get("PATH", os.defpath)]
     made |= {

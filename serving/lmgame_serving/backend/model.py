@@ -36,7 +36,10 @@ class ModelFacts:
     def file_bytes(self) -> int:
         """Size of the files with its weights, 0 if there are none."""
         for pattern in _WEIGHTS:
-            if self.folder and (files := list(self.folder.glob(pattern))):
+            files = [file for file in self.folder.glob(pattern) if file.is_file()] if self.folder else []
+            # Some models come twice: in the files of their makers' own programs, and in those that vLLM reads.
+            files = [file for file in files if not file.name.startswith("consolidated")] or files
+            if files:
                 return sum(file.stat().st_size for file in files)
         return 0
 

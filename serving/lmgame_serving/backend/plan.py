@@ -16,6 +16,7 @@ from lmgame_serving.backend.environment import engine_environment
 from lmgame_serving.backend.gpus import Gpu, choose
 from lmgame_serving.backend.memory import shared_cache_bytes
 from lmgame_serving.backend.model import look_at
+from lmgame_serving.backend.plugins import write_plugins
 from lmgame_serving.backend.ports import reserve
 from lmgame_serving.backend.profile import EngineSettings, Profile
 from lmgame_serving.gateway.pool import Role
@@ -89,6 +90,7 @@ def plan(
     shutil.rmtree(store, ignore_errors=True)
     if profile.kv_transfer.connector == EXAMPLE and profile.shape == "pd":
         store.mkdir(mode=0o700, parents=True)
+    plugins = write_plugins(folder / "plugins")
     specs = []
     for number, (name, role) in enumerate(names(profile)):
         settings = profile.settings(role)
@@ -111,7 +113,7 @@ def plan(
             name=name,
             python=python,
             gpus=own if profile.device == "cuda" else None,
-            plugins=folder / "plugins",
+            plugins=plugins,
             api_key=api_key,
             flashinfer=flashinfer,
             side_channel=first + _SIDE_CHANNEL if uses_nixl(profile) else None,

@@ -26,8 +26,8 @@ ORPHANED_SECONDS = 15
 """From SIGTERM to SIGKILL for an engine whose backend died."""
 LONGEST_LOG = 20_000_000
 """Bytes, after which the next start begins a new log; the old one is kept as `.1`."""
-_TAIL = 16_384
-_FAILURE_TAIL = 1_000_000
+_TAIL, _FAILURE_TAIL = 65_536, 1_000_000
+"""Bytes of a log that are looked at for the stage of a start, and for why it failed."""
 
 
 class EngineProcess:

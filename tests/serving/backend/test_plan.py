@@ -241,6 +241,8 @@ def test_a_model_of_the_hubs_cache_is_found(planned: Any, tmp_path: Path) -> Non
     shape(snapshot)
     (snapshot / "model.safetensors").write_bytes(b"")
     os.truncate(snapshot / "model.safetensors", 10 * GIB)
+    (snapshot / "consolidated.safetensors").write_bytes(b"the same again")
+    (snapshot / "lost.safetensors").symlink_to("nowhere")
     specs = planned(load_profile("pd-shared"), "some/model", gpus=gpus(1), env={"HF_HOME": str(tmp_path)})
     assert cache_gib(specs[0]) == pytest.approx((79 - 26) / 2, abs=0.1)
 
@@ -261,13 +263,11 @@ def test_reserved_ports_are_the_engines_and_nobody_elses() -> None:
         each.close()
 
 
-def test_a_port_in_use_is_passed_by() -> None:
-    first, sockets = ports.reserve((0, 8))
-    for each in sockets:
-        each.close()
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", first + 8))
-        server.listen()
+def test_a_port_in_use_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        first = server.getsockname()[1] - 8
+        monkeypatch.setattr(ports, "FIRST", first)
+        monkeypatch.setattr(ports, "LAST", first + 20 * ports.STEP)
         other, sockets = ports.reserve((0, 8))
         assert other > first
         for each in sockets:

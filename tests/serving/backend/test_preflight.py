@@ -84,8 +84,8 @@ def test_a_taken_port_is_found_out(machine: Machine) -> None:
         port = server.getsockname()[1]
         with pytest.raises(EndpointError, match=f"Nothing can listen at 127.0.0.1:{port}.*--port 0"):
             check(load_profile("pd", [f"gateway.port={port}"]), PICO, str(machine.python))
-    with pytest.raises(EndpointError, match=r"Nothing can listen at 192\.0\.2\.1:0"):
-        check(load_profile("pd", [FREE, 'gateway.host="192.0.2.1"']), PICO, str(machine.python))
+    with pytest.raises(EndpointError, match=r"Nothing can listen at 203\.0\.113\.1:0"):
+        check(load_profile("pd", [FREE, 'gateway.host="203.0.113.1"']), PICO, str(machine.python))
 
 
 def test_a_model_that_cannot_be_read_is_found_out(
