@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from PIL import Image
 
+from lmgame_common import quoted
 from lmgame_serving.backend.metrics import COUNTLESS, Counters, fetch_counters
 from lmgame_serving.gateway.pool import Engine
 
@@ -25,6 +26,8 @@ _ASK_SECONDS = 120
 """How long an engine may take for a probe; the first prompt of all may have to compile something."""
 _NOISE = 32
 _PIXEL = 14
+_WORDS = 2000
+"""Bytes of an engine's complaint that are read."""
 ASKED: dict[str, Any] = {
     "do_remote_decode": True,
     "do_remote_prefill": False,
@@ -43,6 +46,10 @@ class ProbeError(Exception):
         super().__init__(message)
         self.engine = engine
         """Which engine is to blame."""
+
+
+class RefusedProbeError(ProbeError):
+    """Raised when an engine takes a request for a wrong one."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +92,51 @@ async def prove(
     Raises:
         ProbeError: If the engines fail or nothing was moved.
     """
+    wanted = BLOCKS * block_size
+    proof = await _send(session, prefill, decode, model, wanted, 0, nixl, within)
+    if not proof.proven and not nixl:
+        # vLLM's ExampleConnector never finds a prompt that is one token longer than whole blocks. This one may have
+        # been, and then another length will do.
+        proof = await _send(session, prefill, decode, model, wanted, block_size // 2, nixl, within)
+    grown = proof.grown
+    if proof.proven or (proof.tokens < block_size and not grown.failed_transfers):
+        return proof
+    raise ProbeError(
+        f"The KV cache of a prompt of {proof.tokens} tokens didn't get from {prefill.name} to {decode.name}: "
+        f"{grown.external_tokens:.0f} tokens were taken over and {grown.local_tokens:.0f} computed anew"
+        + (f", NIXL moved {grown.moved_bytes:.0f} bytes and failed {grown.failed_transfers:.0f} times" if nixl else "")
+        + ".",
+        decode,
+    )
+
+
+async def _send(
+    session: aiohttp.ClientSession,
+    prefill: Engine,
+    decode: Engine,
+    model: str,
+    wanted: int,
+    more: int,
+    nixl: bool,
+    within: float,
+) -> Proof:
+    """Send a prompt of `wanted + more` tokens through, or a picture where a text makes no `wanted` ones."""
     before = await _counters(session, decode)
-    body = {"model": model, "messages": _text(BLOCKS * block_size), "max_tokens": 1, "temperature": 0}
-    answer = await _ask(session, prefill, body | {"kv_transfer_params": ASKED})
-    if _length(answer) < BLOCKS * block_size:
+    body: dict[str, Any] = {"model": model, "messages": _text(wanted + more), "max_tokens": 1, "temperature": 0}
+    refused: ProbeError | None = None
+    answer: dict[str, Any] = {}
+    try:
+        answer = await _ask(session, prefill, body | {"kv_transfer_params": ASKED})
+    except RefusedProbeError as error:  # it may be too long for the model
+        refused = error
+    if _length(answer) < wanted:
         pictured = body | {"messages": _picture()}
         try:
             body, answer = pictured, await _ask(session, prefill, pictured | {"kv_transfer_params": ASKED})
-        except ProbeError as error:
-            # A model that takes no pictures has said so, and its short prompt has to do.
-            if not isinstance(error.__cause__, aiohttp.ClientResponseError) or error.__cause__.status >= 500:
-                raise
-    tokens, params = _length(answer), answer.get("kv_transfer_params")
+        except RefusedProbeError:  # the model takes no pictures, and its short prompt has to do
+            if refused:
+                raise refused from None
+    params = answer.get("kv_transfer_params")
     if nixl and not isinstance(params, dict):
         raise ProbeError(
             f"{prefill.name} answered without kv_transfer_params: it doesn't keep KV caches for others. "
@@ -107,21 +147,10 @@ async def prove(
     until = time.monotonic() + within
     while True:
         grown = await _counters(session, decode) - before
-        moved = grown.external_tokens > 0 and (grown.moved_bytes > 0 or not nixl)
-        if moved and not grown.failed_transfers:
-            return Proof(True, tokens, grown)
-        if time.monotonic() > until:
-            break
+        moved = grown.external_tokens > 0 and (grown.moved_bytes > 0 or not nixl) and not grown.failed_transfers
+        if moved or time.monotonic() > until:
+            return Proof(moved, _length(answer), grown)
         await asyncio.sleep(min(0.2, within / 10))
-    if tokens < block_size and not grown.failed_transfers:
-        return Proof(False, tokens, grown)
-    raise ProbeError(
-        f"The KV cache of a prompt of {tokens} tokens didn't get from {prefill.name} to {decode.name}: "
-        f"{grown.external_tokens:.0f} tokens were taken over and {grown.local_tokens:.0f} computed anew"
-        + (f", NIXL moved {grown.moved_bytes:.0f} bytes and failed {grown.failed_transfers:.0f} times" if nixl else "")
-        + ".",
-        decode,
-    )
 
 
 async def ask_little(session: aiohttp.ClientSession, engine: Engine, *, model: str, seconds: float) -> None:
@@ -143,13 +172,14 @@ async def _ask(
         async with session.post(
             f"{engine.url}/v1/chat/completions", json=body, headers=headers, timeout=timeout
         ) as response:
-            response.raise_for_status()
+            if response.status != 200:
+                words = quoted((await response.content.read(_WORDS)).decode(errors="replace"))
+                kind = RefusedProbeError if response.status in (400, 413, 422) else ProbeError
+                raise kind(f"{engine.name} answered a probe with status {response.status}: {words}", engine)
             answer = await response.json()
             if not isinstance(answer, dict):
                 raise ValueError("not an object")
             return answer
-    except aiohttp.ClientResponseError as error:
-        raise ProbeError(f"{engine.name} answered a probe with status {error.status}.", engine) from error
     except COUNTLESS as error:
         raise ProbeError(f"{engine.name} didn't answer a probe ({type(error).__name__}).", engine) from error
 

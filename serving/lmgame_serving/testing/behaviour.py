@@ -52,6 +52,10 @@ class Behaviour:
     text_tokens: float = 1
     """Tokens of a word of the prompt; 0 is a model whose template drops texts."""
     image_tokens: int = 64
+    longest: int | None = None
+    """Tokens of a prompt, more of which are refused."""
+    missed_tokens: int | None = None
+    """A length of prompts whose KV cache is never found in a shared folder."""
 
     def change(self, given: dict[str, Any]) -> None:
         """Set what is given. Raises ValueError for names that don't exist."""

@@ -37,8 +37,9 @@ from lmgame_serving.testing.behaviour import Behaviour
 def parser() -> argparse.ArgumentParser:
     """The flags that matter here; all others are taken, too, and mean nothing."""
     made = argparse.ArgumentParser(prog="python -m lmgame_serving.testing.engine", allow_abbrev=False)
-    made.add_argument("command", choices=["serve"])
-    made.add_argument("model", nargs="?", default="stub")
+    made.add_argument("command", nargs="?")
+    made.add_argument("folder", nargs="?")
+    made.add_argument("--model", default="stub")
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=8000)
     made.add_argument("--served-model-name", nargs="+", default=[])
@@ -61,10 +62,10 @@ class StubEngine:
         self._arguments = arguments
         self._transfer: dict[str, Any] = arguments.kv_transfer_config
         self._role = role_of(self._transfer)
-        self._name = (arguments.served_model_name or [arguments.model])[0]
+        self._name = (arguments.served_model_name or [arguments.folder or arguments.model])[0]
         self._key = os.environ.get("VLLM_API_KEY")
         self._id = uuid.uuid4().hex
-        self._caches: dict[str, int] = {}
+        self._caches: set[str] = set()
         self._known: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._client: aiohttp.ClientSession
@@ -133,8 +134,10 @@ class StubEngine:
         return web.Response(text="\n".join([*lines, ""]))
 
     async def _pull(self, request: web.Request) -> web.Response:
-        tokens = self._caches.pop(request.match_info["id"], None)
-        return web.Response(status=404) if tokens is None else web.json_response(tokens)
+        if request.match_info["id"] not in self._caches:
+            return web.Response(status=404)
+        self._caches.remove(request.match_info["id"])
+        return web.Response()
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self._key and request.headers.get("Authorization") != f"Bearer {self._key}":
@@ -158,6 +161,8 @@ class StubEngine:
         if fault == "error":
             return _error(500, "The stub was told to fail.")
         tokens, digest = self._tokens(asked["messages"])
+        if tokens > (self.behaviour.longest or tokens):
+            return _error(400, f"The prompt is longer than {self.behaviour.longest} tokens.")
         params = asked.get("kv_transfer_params") or {}
         if not await self._compute(tokens, digest, params, fault):
             return _error(500, "The KV cache did not arrive.")
@@ -251,14 +256,14 @@ class StubEngine:
         self._known.add(digest)
         external = 0
         if not known and fault != "local_prefill" and self._role == "decode":
-            arrived = await self._receive(digest, params, fault)
+            arrived = await self._receive(tokens, digest, params, fault)
             if arrived is None:
                 self._counts["failed"] += 1
                 self._counts["error"] += 1
                 return False
             external = min(arrived, tokens - 1)
         elif self._role == "prefill" and (shared := self._shared()):
-            (shared / digest).write_text(str(tokens))
+            (shared / digest).touch()
         self._counts["local_cache_hit"] += known
         self._counts["external_kv_transfer"] += external
         self._counts["local_compute"] += tokens - known - external
@@ -266,12 +271,13 @@ class StubEngine:
         self._counts["prompts"] += 1
         return True
 
-    async def _receive(self, digest: str, params: dict[str, Any], fault: str | None) -> int | None:
+    async def _receive(self, tokens: int, digest: str, params: dict[str, Any], fault: str | None) -> int | None:
         """Tokens that came from a prefill engine; None if a transfer failed."""
         if shared := self._shared():
             saved = shared / digest
             size = self._arguments.block_size
-            return int(saved.read_text()) // size * size if saved.exists() else 0
+            found = saved.exists() and tokens != self.behaviour.missed_tokens
+            return tokens // size * size if found else 0
         if not params.get("do_remote_prefill"):
             return 0
         if fault == "fail_transfer":
@@ -280,8 +286,7 @@ class StubEngine:
         try:
             async with self._client.get(url) as response:
                 response.raise_for_status()
-                tokens = int(await response.json())
-        except (aiohttp.ClientError, ValueError):
+        except aiohttp.ClientError:
             return None
         self._counts["transfers"] += 1
         self._counts["bytes"] += tokens * 1024
@@ -292,7 +297,7 @@ class StubEngine:
         if not params.get("do_remote_decode") or self._transfer.get("kv_connector") != "NixlConnector":
             return None
         request = f"chatcmpl-{uuid.uuid4().hex}"
-        self._caches[request] = tokens
+        self._caches.add(request)
         return {
             "do_remote_prefill": True,
             "do_remote_decode": False,
@@ -318,7 +323,7 @@ def _die() -> NoReturn:
 
 
 def _error(status: int, message: str) -> web.Response:
-    error = {"message": message, "type": "InternalServerError" if status == 500 else "NotFoundError", "code": status}
+    error = {"message": message, "type": "stub", "code": status}
     return web.json_response({"error": error}, status=status)
 
 
@@ -348,7 +353,7 @@ def main() -> None:
     """Serve until stopped."""
     arguments, _ = parser().parse_known_args()
     behaviour = _behaviour(role_of(arguments.kv_transfer_config), arguments.port)
-    print(f"INFO [stub] Loading weights of {arguments.model}", flush=True)
+    print(f"INFO [stub] Loading weights of {arguments.folder or arguments.model}", flush=True)
     time.sleep(behaviour.start_delay)
     # Real engines compute in processes of their own, which must not be left behind.
     with subprocess.Popen(["sleep", "86400"], stdin=subprocess.DEVNULL) as child:

@@ -84,9 +84,10 @@ def make_machine(
         information = packages / f"{module}-{version}.dist-info"
         information.mkdir()
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    command_line = packages / "vllm" / "entrypoints" / "cli"
-    command_line.mkdir(parents=True)
-    (command_line / "main.py").write_text(_MAIN)
+    for module in ("cli/main.py", "openai/api_server.py"):
+        path = packages / "vllm" / "entrypoints" / module
+        path.parent.mkdir(parents=True)
+        path.write_text(_MAIN)
     bytecode = bytecode or folder / "bytecode"
     script = _PYTHON.format(packages=packages, python=sys.executable, bytecode=bytecode)
     python = _script(programs / "vllm-python", script)

@@ -1,5 +1,7 @@
 """The proof that a pair of engines hands KV caches over, and that it can't be had where they don't."""
 
+from pathlib import Path
+
 import aiohttp
 import pytest
 
@@ -79,3 +81,25 @@ async def test_an_engine_that_is_gone_is_the_one_to_blame(make_engine: MakeEngin
     with pytest.raises(ProbeError, match="prefill-0 didn't answer a probe") as info:
         await probe(prefill, decode)
     assert info.value.engine is prefill.engine
+
+
+async def test_a_model_with_too_short_a_context_for_a_text_is_shown_a_picture(make_engine: MakeEngine):
+    limits = {"longest": 100, "image_tokens": 81}
+    proof = await probe(await make_engine(Role.PREFILL, **limits), await make_engine(Role.DECODE, **limits))
+    assert proof.proven
+    assert proof.tokens == 86
+
+
+async def test_a_refusal_is_told_in_the_engines_words(make_engine: MakeEngine):
+    prefill, decode = await make_engine(Role.PREFILL, longest=10), await make_engine(Role.DECODE)
+    with pytest.raises(ProbeError, match=r"prefill-0 answered a probe with status 400: .*longer than 10 tokens"):
+        await probe(prefill, decode)
+
+
+async def test_prompts_that_the_example_connector_never_finds_are_followed_by_others(
+    make_engine: MakeEngine, tmp_path: Path
+):
+    shared = {"connector": "ExampleConnector", "folder": tmp_path, "missed_tokens": 3 * 64 + 5}
+    proof = await probe(await make_engine(Role.PREFILL, **shared), await make_engine(Role.DECODE, **shared), nixl=False)
+    assert proof.proven
+    assert proof.tokens == 3 * 64 + 32 + 5
