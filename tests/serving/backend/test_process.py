@@ -138,6 +138,35 @@ async def test_what_an_engine_leaves_when_it_dies_is_ended(make: Make) -> None:
     assert await engine.wait() == -signal.SIGKILL
 
 
+SHARED = """
+    import multiprocessing, signal, time
+    from multiprocessing.shared_memory import SharedMemory
+
+    def stay():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("shared", flush=True)
+        time.sleep(600)
+
+    if __name__ == "__main__":
+        memory = SharedMemory(create=True, size=4096)
+        print("name=" + memory.name, flush=True)
+        multiprocessing.get_context("fork").Process(target=stay).start()
+        time.sleep(600)
+"""
+
+
+async def test_shared_memory_of_a_killed_engine_is_removed(make: Make) -> None:
+    engine = make(SHARED)
+    await engine.start()
+    await said(engine, "shared")
+    text = engine.spec.log.read_text()
+    memory = Path("/dev/shm") / text.rpartition("name=")[2].partition("\n")[0]
+    assert memory.exists() and engine.engine_pid
+    os.kill(engine.engine_pid, signal.SIGKILL)
+    await engine.wait()
+    assert not memory.exists()
+
+
 async def test_a_keeper_that_is_killed_takes_its_engine_along(make: Make) -> None:
     engine = make(FAMILY)
     await engine.start()
