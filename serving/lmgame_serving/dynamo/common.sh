@@ -152,9 +152,9 @@ last_words() { # LABEL
     tail -n 20 "$STATE/logs/$1.log" >&2 || true
 }
 
-# Waits until as many workers as wanted are known to the frontend and an answer came from them.
+# Waits until as many workers as wanted are known to the frontend and an answer came from them. In the background.
 prove() { # PREFILL BACKEND
-    "$PYTHON" - "http://127.0.0.1:$PORT" "$NAME" "$START_SECONDS" "$@" <<'PYTHON'
+    exec setpriv --pdeathsig KILL "$PYTHON" - "http://127.0.0.1:$PORT" "$NAME" "$START_SECONDS" "$@" <<'PYTHON'
 import json, sys, time, urllib.request
 
 url, name, seconds, wanted = sys.argv[1], sys.argv[2], float(sys.argv[3]), [int(n) for n in sys.argv[4:]]
