@@ -127,14 +127,25 @@ def export(
     served_model_name: Annotated[
         str | None, typer.Option(help="What clients call the model.", show_default=False)
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE over the profile, such as decode=2.", show_default=False),
+    ] = None,
+    image: Annotated[
+        str, typer.Option(help="Kubernetes: the container image of Dynamo with vLLM.", show_default=False)
+    ] = "${IMAGE}",
 ) -> None:
     """Write a profile as an NVIDIA Dynamo deployment, for more than one machine."""
     from lmgame_serving import dynamo
     from lmgame_serving.backend.profile import load_profile
-    from lmgame_serving.names import served
+    from lmgame_serving.names import VLLM, served
 
-    source, called = served(model.removeprefix("vllm/"))
-    for path in dynamo.export(load_profile(profile), model=source, served_name=served_model_name or called, out=out):
+    model = model.removeprefix(f"{VLLM}/")
+    # A folder of the machines that are to serve it needn't be on this one.
+    source, called = served(model) if Path(model).exists() or not model.startswith("/") else (model, Path(model).name)
+    called = served_model_name or called
+    shape = load_profile(profile, settings or ())
+    for path in dynamo.export(shape, model=source, served_name=called, out=out, image=image):
         print(path)
 
 

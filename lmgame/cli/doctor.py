@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,9 @@ from lmgame_serving import PROVIDERS
 from lmgame_serving.pico_engine import FOLDER
 from lmgame_serving.pico_engine.model import check_files
 from lmgame_serving.smollm2 import cache_folder, is_cached
+
+VLLM_PYTHON = "LMGAME_VLLM_PYTHON"
+"""Names the interpreter that has vLLM, for `play` and `serve`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +121,42 @@ def _screens() -> Iterator[Finding]:
     yield Finding("display, for --model human", True if shown else None, "found" if shown else "none", cure)
 
 
-LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _packages, _pico, _games, _keys, _places, _screens)
+def _gpus() -> Iterator[Finding]:
+    """What `vllm/MODEL` and `lmgame serve` run on. All else works without."""
+    from lmgame_serving.backend.gpus import find_gpus
+
+    try:
+        for gpu in find_gpus():
+            seen = f"{gpu.name}, {gpu.free_bytes / 2**30:.0f} of {gpu.total_bytes / 2**30:.0f} GiB free"
+            yield Finding(f"GPU {gpu.index}, for vllm/MODEL", True, seen)
+    except LmgameError as error:
+        yield Finding("GPUs, for vllm/MODEL", None, "none", str(error))
+
+
+def _vllm() -> Iterator[Finding]:
+    from lmgame_serving.backend.preflight import WRITTEN_FOR, _versions
+
+    chosen = os.environ.get(VLLM_PYTHON, "")
+    where = f" in {chosen}" if chosen else ""
+    try:
+        found = _versions(chosen or sys.executable)
+    except LmgameError as error:
+        yield Finding("vllm: models on GPUs", False, f"can't be asked for{where}", str(error))
+        return
+    cure = "uv pip install 'lmgame[serve]'"
+    if chosen:
+        cure = f"uv pip install --python {shlex.quote(chosen)} 'vllm>=0.26,<0.27' 'nixl-cu13>=1.5,<2'"
+    for name, purpose in {"vllm": "models on GPUs", "nixl": "prefill and decode apart"}.items():
+        seen = found.get(name)
+        advice = "" if seen else cure
+        if name == "vllm" and seen and not seen.startswith(WRITTEN_FOR):
+            advice = f"lmgame was tried with {WRITTEN_FOR}x"
+        elif name == "vllm" and not seen and not chosen:
+            advice += f", or export {VLLM_PYTHON}=PYTHON, one that has it"
+        yield Finding(f"{name}: {purpose}", True if seen else None, f"{seen or 'not installed'}{where}", advice)
+
+
+LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    *(_python, _packages, _pico, _games, _keys, _places, _screens),
+    *(_gpus, _vllm),
+)

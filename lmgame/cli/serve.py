@@ -99,9 +99,9 @@ def serve(
         raise UsageError("Nothing to serve. Give --model pico, for example; `lmgame serve --help` says more.")
     from lmgame_serving.backend.profile import load_profile
     from lmgame_serving.backend.start import BackendProcess, Order, new_key
-    from lmgame_serving.names import served
+    from lmgame_serving.names import VLLM, served
 
-    source, called = served(model.removeprefix("vllm/"))
+    source, called = served(model.removeprefix(f"{VLLM}/"))
     overrides = [*(settings or ())]
     for key, value in (
         ("replicas", replicas),
