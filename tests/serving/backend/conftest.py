@@ -40,6 +40,8 @@ def machine(tmp_path: Path, bytecode: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("LMGAME_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(bytecode))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     return made
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import lmgame
 from lmgame_common import EndpointError
+from lmgame_serving.backend.metrics import read_counters
 from lmgame_serving.testing.machine import Machine
 
 from .conftest import RunBackend, quick
@@ -31,6 +32,24 @@ async def test_a_pair_serves_and_nothing_is_left_when_it_stops(backend: RunBacke
         status, body = await running.ask(stream=True)
         assert text_of(body) == '{"moves": ["hard_drop"]}'
         assert 'lmgame_gateway_requests_total{status="200"} 2.0' in await running.metrics()
+
+
+async def test_each_pair_of_several_is_proven(backend: RunBackend):
+    shape = quick("pd-shared", prefill=2, decode=2, engine__kv_cache_memory_bytes="2G")
+    async with backend(shape) as running:
+        for engine in running.state().engines:
+            async with running.session.get(f"http://127.0.0.1:{engine.port}/metrics") as response:
+                counters = read_counters(await response.text())
+            assert counters.prompts == 2
+            assert (counters.moved_bytes > 0) == (engine.role == "decode")
+
+
+async def test_decode_engines_stay_where_they_are_said_to_survive_the_loss_of_a_prefill_engine(backend: RunBackend):
+    async with backend(quick(supervision__restart_decode_with_prefill=False)) as running:
+        running.process("prefill-0").kill()
+        await running.until("prefill-0: ready", since=len(running.told))
+        assert (await running.ask())[0] == 200
+        assert running.engine("decode-0").restarts == 0
 
 
 @pytest.mark.parametrize("fault", ["die_before", "die_during", "die_after"])
@@ -87,7 +106,6 @@ async def test_streams_end_whole_before_a_decode_engine_starts_anew(backend: Run
     [
         ("stall", "passes its health checks and answers no request"),
         ("hang_health", "doesn't pass its health checks"),
-        ("ill_health", "doesn't pass its health checks"),
     ],
 )
 async def test_an_engine_that_hangs_is_started_anew(backend: RunBackend, fault: str, words: str):
