@@ -29,6 +29,7 @@ LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read, so that the refusal reaches a client which is still sending."""
 CLOSE_SECONDS = 0.1
 """How long what is in flight may still take when the gateway is left; `drain` is what waits."""
+_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 _LOG = logging.getLogger(__name__)
 
 
@@ -53,7 +54,8 @@ class Gateway:
     def __init__(
         self, pool: Pool, settings: GatewaySettings, *, model: str, api_key: str | None, kv_params: bool = True
     ) -> None:
-        if not is_loopback(settings.host) and not api_key:
+        self._loopback = is_loopback(settings.host)
+        if not self._loopback and not api_key:
             raise UsageError(
                 f"A backend that listens on {settings.host} can be reached from other machines and needs a key. "
                 "Give it one, or have it listen on 127.0.0.1."
@@ -144,7 +146,7 @@ class Gateway:
         """Refuse what a web page had a browser on this machine send, by a name of its own for it or from afar."""
         if "Origin" in request.headers:
             raise RefusedError(403, "Web pages may not use this backend.")
-        if is_loopback(self._settings.host) and not is_loopback(_host_of(request.headers.get("Host", ""))):
+        if self._loopback and _host_of(request.headers.get("Host", "")) not in _NAMES:
             raise RefusedError(421, "This backend is only known as localhost, 127.0.0.1 or [::1].")
 
     def _check_key(self, request: web.BaseRequest) -> None:

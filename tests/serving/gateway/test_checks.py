@@ -135,6 +135,11 @@ def test_bodies_that_are_no_request_for_one_answer_are_refused(fields, status, w
         image("data:image/png;base64,"),
         image("data:image/png;base64,AAAA"),
         image("data:image/png;base64,%%%%"),
+        image(picture() + '"'),
+        image(picture() + "\n\n\n\n"),
+        image(picture() + "ééé="),
+        image(picture(9, 9).rstrip("=") + "===="),
+        image(picture(9, 9).rstrip("=") + "=" + picture().partition(",")[2]),
         image(picture(kind="GIF").replace("image/gif", "image/png")),
         image(picture(kind="TIFF").replace("image/tiff", "image/png")),
         {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
@@ -169,6 +174,20 @@ def test_a_picture_is_believed_to_be_as_large_as_it_says_and_never_unpacked(side
     data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
     with pytest.raises(RefusedError):
         check(user(image("data:image/png;base64," + base64.b64encode(data).decode())))
+
+
+def test_a_size_that_comes_late_in_a_picture_is_found():
+    data = BytesIO()
+    Image.new("RGB", (20, 10)).save(data, "JPEG", exif=b"Exif\0\0" + b"x" * 60_000)
+    uri = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+    with pytest.raises(RefusedError, match="20 x 10 pixels"):
+        check(user(image(uri)), max_image_pixels=100)
+
+
+def test_images_keep_their_places():
+    small, large, text = picture(), picture(64, 64), {"type": "text", "text": "then"}
+    messages = [*user(image(small), text, image(large, image_url={"url": large, "detail": "low"}))["messages"]] * 2
+    assert sent(check({"messages": messages}))["messages"] == messages
 
 
 def test_images_get_the_sum_of_their_uri_for_a_name_where_that_is_asked_for():
