@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lmgame_common import UsageError
-from lmgame_serving.backend.profile import Profile
+from lmgame_serving.backend.profile import Profile, load_profile
 from lmgame_serving.dynamo import export
 from lmgame_serving.dynamo.export import slug
 
@@ -188,6 +188,15 @@ def test_one_role_a_machine(tmp_path: Path) -> None:
     assert "-m dynamo.frontend --http-host 127.0.0.1" in frontend
 
 
+def test_a_machine_has_the_gpus_that_are_named_or_all(tmp_path: Path) -> None:
+    folder = _exported(tmp_path, Profile(tensor_parallel_size=2))
+    workers = _dry(folder, "multinode.sh", "agg", "3", **ALL_OVER_THE_NETWORK)[1:]
+    assert [_setting(line, "CUDA_VISIBLE_DEVICES") for line in workers] == ["0,1", "2,3", "4,5"]
+    folder = _exported(tmp_path, Profile(tensor_parallel_size=2, gpus=[6, 7]))
+    done = _run(folder, "multinode.sh", "agg", "2", **ALL_OVER_THE_NETWORK)
+    assert done.returncode == 1 and "Worker 1 has no GPU: the profile names 2" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "variables", "said"),
     [
@@ -224,10 +233,8 @@ def test_an_export_replaces_an_earlier_one(tmp_path: Path) -> None:
 
 
 def test_the_recipes_are_what_is_exported(tmp_path: Path) -> None:
-    profile = Profile.model_validate({"shape": "pd"})
-    written = export(
-        profile, model="Qwen/Qwen2.5-VL-3B-Instruct", served_name="Qwen/Qwen2.5-VL-3B-Instruct", out=tmp_path
-    )
+    model = "Qwen/Qwen2.5-VL-3B-Instruct"
+    written = export(load_profile("pd"), model=model, served_name=model, out=tmp_path)
     for path in written:
         assert path.read_bytes() == (RECIPES / path.name).read_bytes()
         assert os.access(path, os.X_OK) == os.access(RECIPES / path.name, os.X_OK)

@@ -98,7 +98,7 @@ def _settings(profile: Profile, words: Mapping[Role, list[str]], *, served_name:
         f"NAME={shlex.quote(served_name)}",
         f"ROLES={_words(workers)}",
         "declare -A COUNT=(" + " ".join(f"[{mode}]={count}" for mode, count in workers.items()) + ")",
-        f"GPUS={_words(map(str, profile.gpus or range(profile.gpus_needed)))}",
+        f"GPUS={_words(map(str, profile.gpus))}",
         f"TENSOR_PARALLEL={profile.tensor_parallel_size}",
         f"SHARE_GPU={int(profile.share_gpu)}",
         f"BLOCK_SIZE={profile.engine.block_size or 64}",

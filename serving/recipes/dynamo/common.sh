@@ -73,12 +73,14 @@ worker_command() { # ROLE
 # Puts into SETTINGS what one worker of this machine has for itself: ports and GPUs.
 worker_settings() { # ROLE NUMBER
     local -n environment=ENV_$1
-    local first=0 devices
+    local first=0 devices=("${GPUS[@]}")
     if [[ $SHARE_GPU == 0 ]]; then first=$(($2 * TENSOR_PARALLEL)); fi
-    devices=$(IFS=,; echo "${GPUS[*]:first:TENSOR_PARALLEL}")
+    if ((!${#devices[@]})); then mapfile -t devices < <(seq 0 $((first + TENSOR_PARALLEL - 1))); fi
+    devices=("${devices[@]:first:TENSOR_PARALLEL}")
+    ((${#devices[@]} == TENSOR_PARALLEL)) || fail "Worker $2 has no GPU: the profile names ${#GPUS[@]} for a machine."
     SETTINGS=(DYN_SYSTEM_PORT=$((SYSTEM_PORT + $2)))
     SETTINGS+=(VLLM_NIXL_SIDE_CHANNEL_PORT=$((SIDE_CHANNEL_PORT + $2 * SIDE_CHANNEL_GAP)))
-    SETTINGS+=(CUDA_VISIBLE_DEVICES="${devices:-$first}")
+    SETTINGS+=(CUDA_VISIBLE_DEVICES="$(IFS=,; echo "${devices[*]}")")
     # Not shared, since two workers that compile the same thing at once would write the same files.
     SETTINGS+=(VLLM_CACHE_ROOT="${XDG_CACHE_HOME:-$HOME/.cache}/lmgame/vllm/$1-$2")
     SETTINGS+=("${environment[@]}")
