@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmgame_common import LmgameError, UnknownNameError, UsageError
-from lmgame_serving import PICO_GAMES, PROVIDERS, EmbeddedModel, Endpoint, known_names, resolve
+from lmgame_serving import (
+    PICO_GAMES,
+    PROVIDERS,
+    BackendModel,
+    BackendSettings,
+    EmbeddedModel,
+    Endpoint,
+    known_names,
+    resolve,
+)
+from lmgame_serving.backend import state
+from lmgame_serving.pico_engine import FOLDER
 
 
 def endpoint(*args, **kwargs) -> Endpoint:
@@ -113,6 +124,56 @@ def test_pico_behind_a_server_is_a_reference_too(model):
 def test_others_behind_a_server_are_not(model):
     found = endpoint(f"http://gpu:8000/v1#{model}", env={})
     assert (found.vision, found.reads_text, found.trained_on) == (None, True, ())
+
+
+def backend(name: str, **settings) -> BackendModel:
+    found = resolve(f"vllm/{name}", env={}, backend=BackendSettings(**settings))
+    assert isinstance(found, BackendModel) and (found.name, found.provider) == (f"vllm/{name}", "vllm")
+    return found
+
+
+def test_models_for_gpus(tmp_path, monkeypatch):
+    hub = backend("Qwen/Qwen2.5-VL-3B-Instruct", python="/opt/vllm/bin/python")
+    assert (hub.source, hub.model, hub.trained_on) == (*["Qwen/Qwen2.5-VL-3B-Instruct"] * 2, ())
+    assert (hub.profile.shape, hub.python, hub.vision) == ("colocated", "/opt/vllm/bin/python", None)
+    pico = backend("pico", profile="pd", overrides=("decode=3",))
+    assert (pico.source, pico.model, pico.trained_on, pico.reads_text) == (str(FOLDER), "pico", PICO_GAMES, False)
+    assert (pico.profile.shape, pico.profile.decode) == ("pd", 3)
+    (tmp_path / "org" / "mine").mkdir(parents=True)
+    (tmp_path / "org" / "mine" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    for name in ("./org/mine", "org/mine", f"{tmp_path}/org/mine/", "../" + tmp_path.name + "/org/mine"):
+        assert (backend(name).source, backend(name).model) == (str(tmp_path / "org" / "mine"), "mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("", "expected pico, a folder"),
+        ("--host", "expected pico, a folder"),
+        ("a/b/c", "expected pico, a folder"),
+        ("org/--host", "expected pico, a folder"),
+        ("./nowhere", "isn't there"),
+        ("/", "has no config.json"),
+        ("some.gguf", "llamacpp/some.gguf"),
+    ],
+)
+def test_what_vllm_cannot_serve(name, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        backend(name)
+
+
+def test_the_key_of_a_backend_on_this_machine_goes_first(monkeypatch):
+    monkeypatch.setattr(state, "key_for", {"http://127.0.0.1:8000/v1": "its own"}.get)
+    env = {"LMGAME_API_KEY": "mine"}
+    assert endpoint("http://127.0.0.1:8000/v1#m", env=env).api_key == "its own"
+    assert endpoint("http://127.0.0.1:8001/v1#m", env=env).api_key == "mine"
+
+
+def test_a_host_elsewhere_gets_no_backend_s_key(monkeypatch):
+    monkeypatch.setattr(state, "key_for", lambda url: "its own")
+    assert endpoint("http://gpu:8000/v1#m", env={}).api_key is None
+    assert endpoint("https://127.0.0.1.example.org/v1#m", env={}).api_key is None
 
 
 def test_files(tmp_path):
