@@ -4,7 +4,7 @@ The names are those of vLLM 0.26 (`vllm/v1/metrics/loggers.py` and the NIXL conn
 Prometheus text on `/metrics`. A counter that has labels is summed up over them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -38,9 +38,14 @@ class Counters:
     """Those that were worked through; counted at the very moment at which their tokens are."""
     prompt_tokens: float = 0
     generated_tokens: float = 0
+    counts_nixl: bool = False
+    """Whether it counts what NIXL does. vLLM's Rust frontend doesn't; what it says of NIXL is 0 always."""
 
     def __sub__(self, earlier: "Counters") -> "Counters":
-        return Counters(**{name: value - getattr(earlier, name) for name, value in vars(self).items()})
+        """By how much they grew since."""
+        numbers = (field.name for field in fields(self) if field.name != "counts_nixl")
+        grown = {name: getattr(self, name) - getattr(earlier, name) for name in numbers}
+        return Counters(**grown, counts_nixl=self.counts_nixl)
 
     @property
     def progress(self) -> float:
@@ -57,12 +62,14 @@ def read_counters(text: str) -> Counters:
     wanted = (_SOURCE, *_SUMS)
     lines = [line for line in text.splitlines() if line.startswith(wanted)]  # all others would only cost time
     sums = dict.fromkeys((*_SUMS.values(), *_SOURCES.values()), 0.0)
+    counts_nixl = False
     for family in text_string_to_metric_families("\n".join([*lines, ""])):
         for sample in family.samples:
             name = _SOURCES.get(sample.labels.get("source", "")) if sample.name == _SOURCE else _SUMS.get(sample.name)
             if name:
                 sums[name] += sample.value
-    return Counters(**sums)
+            counts_nixl |= name == "moved_bytes"
+    return Counters(**sums, counts_nixl=counts_nixl)
 
 
 async def fetch_counters(session: aiohttp.ClientSession, url: str, seconds: float) -> Counters:

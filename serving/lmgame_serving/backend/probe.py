@@ -86,7 +86,7 @@ async def prove(
         decode: Where its KV cache has to arrive.
         model: The name that the engines know the model by.
         block_size: Tokens of a KV block.
-        nixl: Whether the connector is NIXL, which names the cache in its answer and counts what it moves.
+        nixl: Whether the connector is NIXL, which names the cache in its answer.
         within: Seconds within which the counters must show it.
 
     Raises:
@@ -104,7 +104,8 @@ async def prove(
     raise ProbeError(
         f"The KV cache of a prompt of {proof.tokens} tokens didn't get from {prefill.name} to {decode.name}: "
         f"{grown.external_tokens:.0f} tokens were taken over and {grown.local_tokens:.0f} computed anew"
-        + (f", NIXL moved {grown.moved_bytes:.0f} bytes and failed {grown.failed_transfers:.0f} times" if nixl else "")
+        + (f", NIXL moved {grown.moved_bytes:.0f} bytes" if grown.counts_nixl else "")
+        + (f" and failed {grown.failed_transfers:.0f} times" if grown.counts_nixl else "")
         + ".",
         decode,
     )
@@ -147,7 +148,11 @@ async def _send(
     until = time.monotonic() + within
     while True:
         grown = await _counters(session, decode) - before
-        moved = grown.external_tokens > 0 and (grown.moved_bytes > 0 or not nixl) and not grown.failed_transfers
+        moved = (
+            grown.external_tokens > 0
+            and (grown.moved_bytes > 0 or not grown.counts_nixl)
+            and not grown.failed_transfers
+        )
         if moved or time.monotonic() > until:
             return Proof(moved, _length(answer), grown)
         await asyncio.sleep(min(0.2, within / 10))

@@ -1,11 +1,9 @@
 """Keeps the engines of a backend running: starts them, proves them, watches them, and starts them anew."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Never, Self
 
 import aiohttp
@@ -19,6 +17,7 @@ from lmgame_serving.backend.probe import PROVEN_WITHIN, ProbeError, prove
 from lmgame_serving.backend.process import EngineProcess
 from lmgame_serving.backend.profile import Profile
 from lmgame_serving.backend.state import Alarm, EngineStatus
+from lmgame_serving.backend.watched import FailedError, MuteError, Watched
 from lmgame_serving.gateway.pool import Engine, EngineState, Pool, Role
 
 NIXL = "NixlConnector"
@@ -29,38 +28,6 @@ _CHECKS_PER_COUNT = 5
 """Checks of health for each look at the counters."""
 _LAST_WORDS = 3.0
 """Seconds that an engine which fell silent is given to end by itself and say why."""
-
-
-class _FailedError(Exception):
-    """Raised when an engine has to be started anew; says why."""
-
-
-class _MuteError(_FailedError):
-    """Raised when an engine seems to be about to end by itself, which then is what there is to tell."""
-
-
-@dataclass(eq=False)
-class _Watched:
-    spec: EngineSpec
-    engine: Engine
-    process: EngineProcess
-    starts: int = 0
-    failures: int = 0
-    """Since it was last healthy for long."""
-    usable: bool = False
-    """It answers, and nothing speaks against it; of a pair, whether the transfer works is another matter."""
-    given_up: bool = False
-    since: float = field(default_factory=time.monotonic)
-    """When it was last started, or last became ready."""
-    look: asyncio.Event = field(default_factory=asyncio.Event)
-    """It is suspected, so it is looked at now."""
-    suspected: bool = False
-    anew: asyncio.Event = field(default_factory=asyncio.Event)
-    """It must be started anew though nothing is wrong with it."""
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
 
 
 class Supervisor:
@@ -93,7 +60,7 @@ class Supervisor:
         changed: Callable[[], None] = lambda: None,
         probe_seconds: float = PROVEN_WITHIN,
     ) -> None:
-        self._watched = [_Watched(spec, pool.engines[spec.name], EngineProcess(spec, marker=marker)) for spec in specs]
+        self._watched = [Watched(spec, pool.engines[spec.name], EngineProcess(spec, marker=marker)) for spec in specs]
         self._pool, self._settings, self._profile = pool, profile.supervision, profile
         self._model, self._tell, self._changed = served_name, tell, changed
         self._probe_seconds = probe_seconds
@@ -124,19 +91,7 @@ class Supervisor:
     @property
     def engines(self) -> list[EngineStatus]:
         """What is to be said of each engine."""
-        return [
-            EngineStatus(
-                name=watched.name,
-                role=watched.engine.role.value,
-                state="given up" if watched.given_up else watched.engine.state.value,
-                pid=None if watched.process.returncode is not None else watched.process.pid,
-                port=watched.spec.port,
-                gpus=list(watched.spec.gpus),
-                restarts=max(0, watched.starts - 1),
-                log=str(watched.spec.log),
-            )
-            for watched in self._watched
-        ]
+        return [watched.status for watched in self._watched]
 
     @property
     def alarms(self) -> list[Alarm]:
@@ -202,14 +157,14 @@ class Supervisor:
             self._over.set_exception(error)
             self._over.exception()  # it needn't be asked for: there may be nobody left who waits
 
-    def _set(self, watched: _Watched, state: EngineState) -> None:
+    def _set(self, watched: Watched, state: EngineState) -> None:
         if watched.engine.state is not state:
             self._pool.set_state(watched.engine, state)
         self._changed()
 
     # An engine's lives.
 
-    async def _keep(self, watched: _Watched) -> None:
+    async def _keep(self, watched: Watched) -> None:
         """Start an engine again and again."""
         settings = self._settings
         while True:
@@ -217,7 +172,7 @@ class Supervisor:
             try:
                 await self._live(watched)
                 continue  # it was to be started anew
-            except _FailedError as error:
+            except FailedError as error:
                 why = str(error)
             await watched.process.stop(0)
             causes = "".join(f"\n  {line}" for line in watched.process.root_cause())
@@ -234,7 +189,7 @@ class Supervisor:
             )
             await asyncio.sleep(pause)
 
-    def _give_up(self, watched: _Watched, story: str) -> None:
+    def _give_up(self, watched: Watched, story: str) -> None:
         watched.given_up = True
         story = f"The engine {story}\n  It failed {watched.failures} times in a row and is given up."
         if all(other.given_up for other in self._watched if other.engine.role is watched.engine.role):
@@ -242,19 +197,14 @@ class Supervisor:
         self._tell(story)
         self._alarms.set(watched.name, GIVEN_UP, "it failed again and again, and is given up; the others do its work")
 
-    async def _live(self, watched: _Watched) -> None:
-        """One life of an engine, which ends with _FailedError, or without if it was asked to end.
+    async def _live(self, watched: Watched) -> None:
+        """One life of an engine, which ends with FailedError, or without if it was asked to end.
 
         What the engine leaves behind is gone afterwards.
         """
-        watched.starts += 1
-        watched.since = time.monotonic()
-        watched.suspected = False
-        watched.look.clear()
-        watched.anew.clear()
-        await watched.process.start()
+        await watched.start()
         self._changed()
-        ended = asyncio.create_task(self._exit(watched))
+        ended = asyncio.create_task(watched.end())
         checks = asyncio.create_task(self._check(watched))
         anew = asyncio.create_task(watched.anew.wait())
         tasks: list[asyncio.Task[Any]] = [ended, checks, anew]
@@ -267,18 +217,14 @@ class Supervisor:
                 return
             self._fallen(watched)
             if not ended.done():
-                await asyncio.wait([ended], timeout=_LAST_WORDS if isinstance(checks.exception(), _MuteError) else 0)
+                await asyncio.wait([ended], timeout=_LAST_WORDS if isinstance(checks.exception(), MuteError) else 0)
             await (ended if ended.done() else checks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _exit(self, watched: _Watched) -> Never:
-        code = await watched.process.wait()
-        raise _FailedError(f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"it ended with {code}")
-
-    def _fallen(self, watched: _Watched) -> None:
+    def _fallen(self, watched: Watched) -> None:
         """Nothing can be expected of an engine any more."""
         watched.usable = False
         self._set(watched, EngineState.DOWN)
@@ -293,7 +239,7 @@ class Supervisor:
                     self._set(other, EngineState.DRAINING)
                     other.anew.set()
 
-    async def _check(self, watched: _Watched) -> Never:
+    async def _check(self, watched: Watched) -> Never:
         """See an engine up, and then look at it again and again."""
         settings = self._settings
         try:
@@ -301,7 +247,7 @@ class Supervisor:
                 while await self._look(watched) is not Health.GOOD:
                     await asyncio.sleep(min(0.2, settings.check_interval))
         except TimeoutError:
-            raise _FailedError(f"it wasn't up within {settings.start_seconds:g} s") from None
+            raise FailedError(f"it wasn't up within {settings.start_seconds:g} s") from None
         watched.usable = True
         async with self._proving:
             for prefill, decode in self._pairs(watched):
@@ -319,27 +265,27 @@ class Supervisor:
             health = await self._look(watched)
             failed = 0 if health is Health.GOOD else failed + 1
             if health is Health.MUTE:
-                raise _MuteError(f"it {health.value}")
+                raise MuteError(f"it {health.value}")
             if failed >= settings.failed_checks:
-                raise _FailedError(f"it {health.value}")
+                raise FailedError(f"it {health.value}")
             if failed:
                 continue
             if suspected and not await self._works(watched):
-                raise _FailedError(f"it {health.value} and answers no request")
+                raise FailedError(f"it {health.value} and answers no request")
             if watched.engine.state is EngineState.READY and time.monotonic() - watched.since > HEALED_AFTER:
                 watched.failures = 0
 
-    async def _look(self, watched: _Watched) -> Health:
+    async def _look(self, watched: Watched) -> Health:
         return await look(self._session, watched.engine, self._settings.check_seconds)
 
-    async def _works(self, watched: _Watched) -> bool:
+    async def _works(self, watched: Watched) -> bool:
         seconds = self._settings.check_seconds
         patience = seconds * self._settings.failed_checks
         return await works(self._session, watched.engine, model=self._model, look_seconds=seconds, ask_seconds=patience)
 
     # Pairs of prefill and decode.
 
-    def _pairs(self, watched: _Watched) -> list[tuple[_Watched, _Watched]]:
+    def _pairs(self, watched: Watched) -> list[tuple[Watched, Watched]]:
         """The pairs that can be made with an engine now; none for a colocated one."""
         partner = {Role.PREFILL: Role.DECODE, Role.DECODE: Role.PREFILL}.get(watched.engine.role)
         partners = [other for other in self._watched if other.engine.role is partner and other.usable]
@@ -347,7 +293,7 @@ class Supervisor:
             return [(watched, other) for other in partners]
         return [(other, watched) for other in partners]
 
-    async def _prove(self, prefill: _Watched, decode: _Watched, new: _Watched) -> None:
+    async def _prove(self, prefill: Watched, decode: Watched, new: Watched) -> None:
         """Prove that a pair works, unless that was done. One at a time, so that counters tell of one probe only."""
         key = (prefill.name, prefill.starts, decode.name, decode.starts)
         partner = prefill if new is decode else decode
@@ -370,7 +316,7 @@ class Supervisor:
                 await asyncio.sleep(_LAST_WORDS)  # if it is dead, that is its story and not that of the new one
             if not partner.usable:
                 return  # once it is back, it is the one to be proven
-            raise _FailedError(str(error)) from None
+            raise FailedError(str(error)) from None
         self._met[key] = True
         if not proof.proven:
             self._alarms.set(
@@ -405,7 +351,7 @@ class Supervisor:
                     self._tell(f"{watched.name}: {stage} ({time.monotonic() - watched.since:.0f} s)")
             await asyncio.sleep(_TELL_EVERY)
 
-    async def _count(self, watched: _Watched) -> None:
+    async def _count(self, watched: Watched) -> None:
         """Look at a decode engine's counters again and again."""
         most_local = self._settings.max_local_tokens or watched.spec.block_size + 1
         watch, life = TransferWatch(most_local), 0

@@ -159,7 +159,7 @@ async def test_an_engine_that_takes_its_time_is_waited_for_and_told_of(backend: 
 
 async def test_an_engine_that_fails_to_start_ends_the_backend_in_its_own_words(backend: RunBackend, machine: Machine):
     (machine.stub / "decode.json").write_text(json.dumps({"start_fault": "CUDA out of memory"}))
-    with pytest.raises(EndpointError, match="The engine decode-0: it ended with 1") as info:
+    with pytest.raises(EndpointError, match=r"The engine decode-0: it ended with 1\n") as info:
         async with backend():
             pass
     assert "RuntimeError: CUDA out of memory" in str(info.value)
@@ -214,11 +214,11 @@ async def test_a_taken_port_is_said_to_be_one_before_any_engine_starts(backend: 
     assert not list(machine.stub.glob("*.starts"))
 
 
-async def test_games_go_on_to_their_end_while_engines_die(backend: RunBackend, tmp_path: Path):
+async def test_games_go_on_to_their_end_while_engines_die(backend: RunBackend, machine: Machine, tmp_path: Path):
+    for role in ("prefill", "decode"):
+        (machine.stub / f"{role}.json").write_text(json.dumps({"gap": 0.03}))
     async with backend() as running:
-        for name in ("prefill-0", "decode-0"):
-            await running.behave(name, gap=0.01, prefill_seconds=0.01)
-        played = asyncio.create_task(
+        playing = asyncio.create_task(
             lmgame.play_async(
                 f"{running.url}/v1#stub",
                 observation="text",
@@ -228,13 +228,15 @@ async def test_games_go_on_to_their_end_while_engines_die(backend: RunBackend, t
                 out=tmp_path / "run",
             )
         )
-        while 'gateway_requests_total{status="200"} 8.0' not in await running.metrics():
-            assert not played.done()
-            await asyncio.sleep(0.01)
-        running.process("decode-0").kill()
-        told = await running.until("decode-0: ready", since=len(running.told))
-        running.process("prefill-0").kill()
-        await running.until("prefill-0: ready", since=told)
-        result = await played
+        for name in ("decode-0", "prefill-0"):
+            while 'lmgame_gateway_engine_in_flight{engine="decode-0"} 4.0' not in await running.metrics():
+                assert not playing.done()
+                await asyncio.sleep(0.01)
+            told = len(running.told)
+            running.process(name).kill()
+            await running.until("decode-0: ready", since=told)
+        result = await playing
+        assert running.engine("decode-0").restarts == 2
+        assert running.engine("prefill-0").restarts == 1
     assert result.complete
     assert [episode.decisions for episode in result.episodes] == [12] * 4

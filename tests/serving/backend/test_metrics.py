@@ -35,12 +35,14 @@ def test_counters_are_summed_over_an_engines_processes():
         prompts=3,
         prompt_tokens=1714,
         generated_tokens=64,
+        counts_nixl=True,
     )
 
 
 def test_what_is_not_counted_is_zero():
     assert read_counters("") == Counters()
     assert read_counters("<html>no metrics</html>") == Counters()
+    assert not read_counters("\n".join(line for line in TEXT.splitlines() if "nixl" not in line)).counts_nixl
 
 
 def test_broken_text_is_refused():
