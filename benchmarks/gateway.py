@@ -1,8 +1,8 @@
 """What the gateway adds to a request, before stub engines that think nothing.
 
-Sends the requests of games (rules of 3 kB and a frame of 30 kB; 24 events back, 2 ms apart) straight to a stub engine, then through
-the gateway to one engine and to a prefill and a decode engine, each in a process of its own, and prints requests a
-second and the gateway's CPU a request beside what the stub needs.
+Sends the requests of games (rules of 3 kB and a frame of 30 kB; 24 events back, 2 ms apart) straight to a stub engine,
+then through the gateway to one engine and to a prefill and a decode engine, each in a process of its own, and prints
+requests a second and the gateway's CPU a request beside what the stub needs.
 
     uv run python benchmarks/gateway.py
 """

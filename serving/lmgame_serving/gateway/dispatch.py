@@ -30,7 +30,7 @@ from lmgame_serving.gateway.errors import FaultError, RefusedError
 from lmgame_serving.gateway.metrics import Metrics
 from lmgame_serving.gateway.pool import Engine, Pool, Role
 from lmgame_serving.gateway.settings import GatewaySettings
-from lmgame_serving.gateway.streaming import Events, first_event, relay
+from lmgame_serving.gateway.streaming import Events, relay
 
 COME_BACK = 5
 """Seconds that clients are told to wait where no engine is ready."""
@@ -171,8 +171,8 @@ class Dispatcher:
                 self._metrics.first_byte_seconds.observe(time.perf_counter() - began)
                 answer = web.Response(body=content, content_type="application/json", headers=headers)
                 return answer, str(answer.status)
-            events = Events(response, engine, settings.silence_seconds)
-            first = await first_event(events)
+            events = Events(response, engine)
+            first = await events.first(settings.silence_seconds)
             if first.startswith(_ERROR):
                 raise _failure(engine, None, first.removeprefix(b"data:").partition(b"\n")[0])
             self._metrics.first_byte_seconds.observe(time.perf_counter() - began)

@@ -1,6 +1,7 @@
 """An engine's answer on its way to the client: whole lines of server-sent events, watched for silence and for cuts."""
 
 import asyncio
+from typing import Self
 
 from aiohttp import ClientError, ClientResponse, web
 
@@ -12,20 +13,67 @@ LONGEST_LINE = 4 * 1024 * 1024
 _DONE = b"data: [DONE]"
 
 
+class Watch:
+    """Ends what a context does with TimeoutError when nothing has happened for too long.
+
+    It has one timer, which looks whenever the time could be over: a timeout around each wait for an event costs a
+    tenth of the CPU that a request does.
+
+    Args:
+        seconds: How long that is.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._timeout = asyncio.timeout(None)
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        self.beat()
+        self._look()
+        return self
+
+    async def __aexit__(self, *exc: object) -> bool | None:
+        self._timer.cancel()
+        return await self._timeout.__aexit__(*exc)  # type: ignore[arg-type]
+
+    def beat(self) -> None:
+        """Something has happened."""
+        self._last = self._loop.time()
+
+    def _look(self) -> None:
+        over = self._last + self._seconds
+        if over <= self._loop.time():
+            self._timeout.reschedule(over)
+        else:
+            self._timer = self._loop.call_at(over, self._look)
+
+
 class Events:
     """The stream of an engine's answer.
 
     Args:
         response: What the engine answers.
         engine: Who it is, to name it.
-        silence: Seconds without a byte after which the rest is taken for lost.
     """
 
-    def __init__(self, response: ClientResponse, engine: Engine, silence: float) -> None:
-        self._content, self._engine, self._silence = response.content, engine, silence
+    def __init__(self, response: ClientResponse, engine: Engine) -> None:
+        self.engine = engine
+        self._content = response.content
         self._rest = b""
-        self.done = False
-        """Whether the answer's end was read."""
+        self._done = False
+
+    async def first(self, silence: float) -> bytes:
+        """The first lines, a whole event at least if it is an error. Raises FaultError as `read`, and for silence."""
+        try:
+            async with asyncio.timeout(silence):
+                lines = await self.read()
+                while lines.startswith(b'data: {"error"') and b"\n\n" not in lines and (more := await self.read()):
+                    lines += more
+                return lines
+        except TimeoutError:
+            raise self.silent(silence) from None
 
     async def read(self) -> bytes:
         """The next lines, whole ones, as many as are there; nothing at the end of an answer.
@@ -33,28 +81,33 @@ class Events:
         Half a line never reaches the client, so that what is said in its place can be read.
 
         Raises:
-            FaultError: If the engine is silent or breaks off, or ends the stream without `[DONE]`.
+            FaultError: If the engine breaks off, or ends the stream without `[DONE]`.
         """
         while True:
             try:
-                async with asyncio.timeout(self._silence):
-                    data = await self._content.readany()
-            except TimeoutError:
-                fault = FaultError(self._engine, "silent", f"{self._engine.name} said nothing for {self._silence:g} s.")
+                data = await self._content.readany()
             except (ClientError, OSError):
-                fault = FaultError(self._engine, "cut", f"{self._engine.name} broke off.")
+                data, words = b"", "broke off in an answer"
             else:
-                fault = FaultError(self._engine, "cut", f"{self._engine.name} ended an answer in its middle.")
-                if data:
-                    if lines := self._lines(data):
-                        return lines
-                    continue
-            if self.done:
-                return b""
-            if self._rest.rstrip() == _DONE:
-                self.done = True
-                return _DONE + b"\n\n"
-            raise fault
+                words = "ended an answer in its middle"
+            if not data:
+                end = self.end()
+                if end is None:
+                    raise FaultError(self.engine, "cut", f"{self.engine.name} {words}.")
+                return end
+            if lines := self._lines(data):
+                return lines
+
+    def end(self) -> bytes | None:
+        """What is left to send of an answer that has come to its end; None if it has not."""
+        if not self._done and self._rest.rstrip() == _DONE:
+            self._done = True
+            return _DONE + b"\n\n"
+        return b"" if self._done else None
+
+    def silent(self, seconds: float) -> FaultError:
+        """The fault that it is to say nothing for so long."""
+        return FaultError(self.engine, "silent", f"{self.engine.name} said nothing for {seconds:g} s.")
 
     def _lines(self, data: bytes) -> bytes:
         """Whole lines out of what has come so far."""
@@ -64,22 +117,10 @@ class Events:
             end = data.rfind(b"\n") + 1
             data, self._rest = data[:end], data[end:]
             if len(self._rest) > LONGEST_LINE:
-                raise FaultError(self._engine, "cut", f"{self._engine.name} sent an event that is too long.")
+                raise FaultError(self.engine, "cut", f"{self.engine.name} sent an event that is too long.")
         if data[-32:].rstrip().endswith(_DONE):
-            self.done = True
+            self._done = True
         return data
-
-
-async def first_event(events: Events) -> bytes:
-    """The first lines of a stream, a whole event at least if it is an error.
-
-    Raises:
-        FaultError: As for `Events.read`.
-    """
-    lines = await events.read()
-    while b"\n\n" not in lines and lines.startswith(b'data: {"error"') and (more := await events.read()):
-        lines += more
-    return lines
 
 
 async def relay(
@@ -94,7 +135,7 @@ async def relay(
         client: Whose request it is.
         first: The stream's first lines.
         events: The rest.
-        silence: Seconds that a client may read nothing.
+        silence: Seconds that the engine may say nothing, or the client read nothing.
 
     Returns:
         What the engine did wrong, if it did.
@@ -103,21 +144,33 @@ async def relay(
         ConnectionError: If the client is gone or reads nothing.
     """
     fault: FaultError | None = None
-    lines = first
+    lines, last, reading = first, b"", False
     try:
+        try:
+            async with Watch(silence) as watch:
+                await answer.prepare(client)
+                while lines:
+                    await answer.write(lines)
+                    watch.beat()
+                    reading = True
+                    lines = await events.read()
+                    watch.beat()
+                    reading = False
+        except FaultError as error:
+            fault = error
+        except TimeoutError:
+            if not reading:
+                raise
+            if (end := events.end()) is None:
+                fault = events.silent(silence)
+            else:
+                last = end
+        if fault:
+            answer.force_close()
+            last = error_event(fault)
         async with asyncio.timeout(silence):
-            await answer.prepare(client)
-        while lines:
-            async with asyncio.timeout(silence):
-                await answer.write(lines)
-            if fault:
-                break
-            try:
-                lines = await events.read()
-            except FaultError as error:
-                fault, lines = error, error_event(error)
-                answer.force_close()
-        async with asyncio.timeout(silence):
+            if last:
+                await answer.write(last)
             await answer.write_eof()
     except TimeoutError:
         if client.transport is not None:
