@@ -88,10 +88,6 @@ class Pool:
         """Whether a request could be served now: an engine of each role is ready."""
         return bool(self.roles) and all(self.ready(role) for role in self.roles)
 
-    def of(self, role: Role) -> list[Engine]:
-        """All engines of a role, in any state."""
-        return list(self._roles[role])
-
     def ready(self, role: Role) -> list[Engine]:
         """The engines of a role that take requests."""
         return [engine for engine in self._roles[role] if engine.state is EngineState.READY]
