@@ -181,7 +181,9 @@ async def _serve(backend: "BackendProcess", screen: "Screen", detach: bool) -> N
             raise InterruptedRunError("Stopped before it was ready; nothing of it is left running.") from None
         raise
     finally:
-        if not (detach and ready):
+        if detach and ready:
+            backend.leave()
+        else:
             await backend.stop()
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -78,9 +79,11 @@ class BackendProcess:
         self.about: Mapping[str, Any] = {}
         """What records say of it: vLLM's version, the shape, the GPUs."""
         self._tell = tell or (lambda text: None)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        """Not asyncio's kind, which kills its process when it is forgotten: a backend may be left running."""
+        self._pipes: list[asyncio.ReadTransport] = []
         self._listening: list[asyncio.Task[None]] = []
-        self._ready = asyncio.Event()
+        self._ready, self._ended = asyncio.Event(), asyncio.Event()
         self._failed: str | None = None
         self._said = b""
         """The end of its standard error, for when it ends without a word."""
@@ -98,24 +101,24 @@ class BackendProcess:
                 "run on the CPU, and http://HOST:PORT/v1#MODEL is a server elsewhere."
             )
         # Without -P, modules that lie in the folder where the user happens to be would go before Python's own.
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", MODULE),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
-            limit=_LONGEST_LINE,
         )
-        process = self._process
-        assert process.stdin and process.stdout and process.stderr
-        self._listening = [
-            asyncio.create_task(self._listen(process.stdout)),
-            asyncio.create_task(self._overhear(process.stderr)),
-        ]
-        with suppress(ConnectionError):  # it died at once; that it did is found out below
-            process.stdin.write(self.order.document().encode())
-            await process.stdin.drain()
-        process.stdin.close()
+        self._notice_end(process)
+        assert process.stdin
+        with suppress(BrokenPipeError), process.stdin as order:  # if it died at once, that is found out below
+            order.write(self.order.document().encode())
+        for pipe, listen in ((process.stdout, self._listen), (process.stderr, self._overhear)):
+            assert pipe
+            stream = asyncio.StreamReader(limit=_LONGEST_LINE)
+            protocol = asyncio.StreamReaderProtocol(stream)
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda made=protocol: made, pipe)
+            self._pipes.append(transport)
+            self._listening.append(asyncio.create_task(listen(stream)))
         ready, ended = asyncio.create_task(self._ready.wait()), asyncio.create_task(self.wait())
         try:
             await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -133,8 +136,10 @@ class BackendProcess:
             UsageError, EndpointError: If it failed; the message is its own.
         """
         assert self._process
-        code = await self._process.wait()
-        await asyncio.wait(self._listening, timeout=5)  # what outlives it might hold its pipes open
+        await self._ended.wait()
+        code = self._process.returncode
+        if self._listening:
+            await asyncio.wait(self._listening, timeout=5)  # what outlives it might hold its pipes open
         if self._failed is not None:
             raise (UsageError if code == UsageError.exit_code else EndpointError)(self._failed)
         if code and -code not in (signal.SIGTERM, signal.SIGINT):
@@ -143,14 +148,13 @@ class BackendProcess:
 
     async def check(self) -> None:
         """Do nothing if it runs. Raises as `wait` does if it failed."""
-        if self._process and self._process.returncode is not None:
+        if self._ended.is_set():
             await self.wait()
 
     def ask_to_stop(self) -> None:
         """Ask it to finish what it has and to end; asked a second time, it ends at once."""
-        if self._process and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
+        if self._process:
+            self._process.terminate()
 
     async def stop(self) -> None:
         """Ask it to end, and wait until it has; kill it if it takes far too long. Its engines end with it."""
@@ -160,13 +164,29 @@ class BackendProcess:
         supervision = self.order.profile.supervision
         patience = supervision.drain_seconds + 2 * supervision.stop_seconds + KILL_AFTER
         try:
-            await asyncio.wait_for(self._process.wait(), patience)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), patience)
         finally:
-            if self._process.returncode is None:
-                with suppress(ProcessLookupError):
-                    self._process.kill()  # its engines' keepers notice, and end them
-            for task in self._listening:
-                task.cancel()
+            self._process.kill()  # nothing happens if it has ended; else its engines' keepers notice, and end them
+            self.leave()
+
+    def leave(self) -> None:
+        """Hear no more of it. One that wasn't told to stop with its parent goes on."""
+        for task in self._listening:
+            task.cancel()
+        for pipe in self._pipes:
+            pipe.close()
+
+    def _notice_end(self, process: "subprocess.Popen[bytes]") -> None:
+        loop, handle = asyncio.get_running_loop(), os.pidfd_open(process.pid)
+
+        def over() -> None:
+            loop.remove_reader(handle)
+            os.close(handle)
+            process.wait()
+            self._ended.set()
+
+        loop.add_reader(handle, over)
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         async for line in stream:
@@ -217,6 +237,7 @@ async def open_backend(model: BackendModel, note: Callable[[str], None] | None =
 
     backend = BackendProcess(order, tell)
     try:
+        tell("looking at this machine's GPUs and vLLM")
         try:
             await backend.start()
         except (UsageError, EndpointError) as error:
