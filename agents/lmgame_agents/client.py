@@ -154,9 +154,12 @@ class ChatClient:
         if not reader.complete:
             kind = "cut" if reader.began else "empty"
             raise self._fault(kind, f"{self.where} sent an answer without an end.")
-        if not reader.began:
+        reply = reader.reply()
+        if reply.finish_reason == "abort":  # vLLM, when it is stopped
+            raise self._fault("cut", f"{self.where} gave up an answer before its end.")
+        if not reader.began or not (reply.finish_reason or reply.text or reply.thought or reply.refusal):
             raise self._fault("empty", f"{self.where} sent an empty answer.")
-        return reader.reply()
+        return reply
 
     async def models(self) -> list[str]:
         """Names of the models that the server lists; empty if it doesn't list any."""

@@ -265,6 +265,14 @@ async def test_faults_that_may_pass(fault: Any, kind: str) -> None:
     assert (raised.kind, raised.fatal) == (kind, False)
 
 
+async def test_an_answer_that_the_server_did_not_finish_is_no_answer() -> None:
+    # As vLLM ends those whose KV cache didn't arrive, and those that it gives up when it is stopped.
+    nothing = await fault_of(Reply(body=events(delta(content=""), "[DONE]")))
+    assert (nothing.kind, nothing.fatal) == ("empty", False)
+    given_up = await fault_of(Reply(body=events(delta(content='{"mov'), delta("abort"))))
+    assert (given_up.kind, given_up.fatal) == ("cut", False)
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_server_errors_keep_their_status(status: int) -> None:
     body = "<html>bad gateway</html>" if status == 502 else '{"error": {"message": "overloaded"}}'

@@ -30,7 +30,7 @@ from lmgame_serving.gateway.errors import FaultError, RefusedError
 from lmgame_serving.gateway.metrics import Metrics
 from lmgame_serving.gateway.pool import Engine, Pool, Role
 from lmgame_serving.gateway.settings import GatewaySettings
-from lmgame_serving.gateway.streaming import Events, relay
+from lmgame_serving.gateway.streaming import Events, check_finished, relay
 
 COME_BACK = 5
 """Seconds that clients are told to wait where no engine is ready."""
@@ -48,7 +48,6 @@ LONGEST_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer that isn't streamed."""
 LONGEST_WORDS = 2000
 """Characters of an engine's error that are passed on."""
-_ERROR = b'data: {"error"'
 _PREFILL: dict[str, Any] = {"max_tokens": 1, "stream": False}
 _REMOTE_DECODE: dict[str, Any] = {
     "kv_transfer_params": {
@@ -168,13 +167,14 @@ class Dispatcher:
         async with self._post(engine, body, request_id, wait) as response:
             if not asked.stream:
                 content = await _whole(response, engine, settings.silence_seconds)
+                check_finished(content, engine)
                 self._metrics.first_byte_seconds.observe(time.perf_counter() - began)
                 answer = web.Response(body=content, content_type="application/json", headers=headers)
                 return answer, str(answer.status)
             events = Events(response, engine)
             first = await events.first(settings.silence_seconds)
-            if first.startswith(_ERROR):
-                raise _failure(engine, None, first.removeprefix(b"data:").partition(b"\n")[0])
+            if error := events.error_in(first):
+                raise _failure(engine, None, error)
             self._metrics.first_byte_seconds.observe(time.perf_counter() - began)
             answer = web.StreamResponse(headers=headers | {"Content-Type": "text/event-stream; charset=utf-8"})
             fault = await relay(answer, client, first, events, settings.silence_seconds)

@@ -1,6 +1,7 @@
 """An engine's answer on its way to the client: whole lines of server-sent events, watched for silence and for cuts."""
 
 import asyncio
+import re
 from typing import Self
 
 from aiohttp import ClientError, ClientResponse, web
@@ -11,6 +12,11 @@ from lmgame_serving.gateway.pool import Engine
 LONGEST_LINE = 4 * 1024 * 1024
 """Bytes of one event, far above a token with its most likely alternatives."""
 _DONE = b"data: [DONE]"
+_ERROR = re.compile(rb'^data: (\{"error".*)', re.MULTILINE)
+_REASON = re.compile(rb'"finish_reason":\s*"(\w+)"')
+"""Within a text, its quotes would be escaped."""
+BROKEN_OFF = (b"abort", b"error")
+"""vLLM's finish reasons of answers that it didn't finish, as when it is stopped."""
 
 
 class Watch:
@@ -53,6 +59,9 @@ class Watch:
 class Events:
     """The stream of an engine's answer.
 
+    An answer that has come to its end says why it ends, by a finish reason. vLLM 0.26 ends the stream of a request
+    whose KV cache didn't arrive with `[DONE]` and without one, after an empty answer: that is no model's doing.
+
     Args:
         response: What the engine answers.
         engine: Who it is, to name it.
@@ -63,17 +72,21 @@ class Events:
         self._content = response.content
         self._rest = b""
         self._done = False
+        self._ended = False
 
     async def first(self, silence: float) -> bytes:
-        """The first lines, a whole event at least if it is an error. Raises FaultError as `read`, and for silence."""
+        """The first two events, or all where there are fewer: vLLM's first one comes with any answer, good or bad.
+
+        Raises FaultError as `read`, and for silence.
+        """
+        lines = b""
         try:
             async with asyncio.timeout(silence):
-                lines = await self.read()
-                while lines.startswith(b'data: {"error"') and b"\n\n" not in lines and (more := await self.read()):
+                while lines.count(b"\n\n") < 2 and not self._ended and (more := await self.read()):
                     lines += more
-                return lines
         except TimeoutError:
             raise self.silent(silence) from None
+        return lines
 
     async def read(self) -> bytes:
         """The next lines, whole ones, as many as are there; nothing at the end of an answer.
@@ -81,7 +94,7 @@ class Events:
         Half a line never reaches the client, so that what is said in its place can be read.
 
         Raises:
-            FaultError: If the engine breaks off, or ends the stream without `[DONE]`.
+            FaultError: If the engine breaks off, or ends the stream without `[DONE]` or a finish reason.
         """
         while True:
             try:
@@ -98,9 +111,15 @@ class Events:
             if lines := self._lines(data):
                 return lines
 
+    @staticmethod
+    def error_in(lines: bytes) -> bytes | None:
+        """The error that an engine sent for an event, as JSON."""
+        found = _ERROR.search(lines)
+        return found[1] if found else None
+
     def end(self) -> bytes | None:
         """What is left to send of an answer that has come to its end; None if it has not."""
-        if not self._done and self._rest.rstrip() == _DONE:
+        if not self._done and self._rest.rstrip() == _DONE and self._ended:
             self._done = True
             return _DONE + b"\n\n"
         return b"" if self._done else None
@@ -118,9 +137,21 @@ class Events:
             data, self._rest = data[:end], data[end:]
             if len(self._rest) > LONGEST_LINE:
                 raise FaultError(self.engine, "cut", f"{self.engine.name} sent an event that is too long.")
+        if (reasons := _REASON.findall(data)) or _ERROR.search(data):
+            if any(reason in BROKEN_OFF for reason in reasons):
+                raise FaultError(self.engine, "cut", f"{self.engine.name} gave up an answer in its middle.")
+            self._ended = True
         if data[-32:].rstrip().endswith(_DONE):
+            if not self._ended:
+                raise FaultError(self.engine, "unfinished", f"{self.engine.name} ended an answer without finishing it.")
             self._done = True
         return data
+
+
+def check_finished(content: bytes, engine: Engine) -> None:
+    """Raise FaultError for an answer, sent in one piece, that its engine gave up."""
+    if any(reason in BROKEN_OFF for reason in _REASON.findall(content)):
+        raise FaultError(engine, "cut", f"{engine.name} gave up an answer in its middle.")
 
 
 async def relay(

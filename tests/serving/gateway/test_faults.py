@@ -1,6 +1,7 @@
 """Engines that go wrong: before the first byte another attempt is made, after it the runner learns of it."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -123,17 +124,54 @@ async def test_a_stream_that_breaks_off_is_an_infrastructure_fault_and_is_not_tr
 async def test_a_broken_stream_ends_with_an_error_and_without_done(opened, stub):
     backend = await opened([await stub(half_a_line())])
     broken = await backend.ask(stream=True)
-    first, error = [event for event in broken.text.split("\n\n") if event.strip()]
+    _, first, error = [event for event in broken.text.split("\n\n") if event.strip()]
     assert '"content":"le"' in first
     assert error.strip().startswith('data: {"error":{')
     assert "chatcmpl-half" not in broken.text
     assert "[DONE]" not in broken.text
 
 
+_ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+
+
+@pytest.mark.parametrize("chunks", [1, 2], ids=["at once", "one by one"])
+async def test_an_answer_that_its_engine_did_not_finish_is_asked_for_again(opened, stub, chunks):
+    # What vLLM 0.26 sends where a KV cache didn't arrive: no token, no reason, and yet a proper end.
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":68,"total_tokens":68,"completion_tokens":0}}\n\n'
+    for broken in (_ROLE + usage + b"data: [DONE]\n\n", _ROLE + aborted("") + b"data: [DONE]\n\n"):
+        reply = Reply(body=broken, headers={"Content-Type": "text/event-stream"})
+        engine = await stub([reply, Reply("left", chunks=chunks)])
+        backend = await opened([engine])
+        async with client(backend) as runner:
+            assert (await runner.ask(MESSAGES)).text == "left"
+        assert engine.count == 2
+        assert backend.suspects == ["colocated-0"]
+
+
+async def test_an_answer_given_up_in_its_middle_ends_with_an_error(opened, stub):
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"le"},"finish_reason":null}]}\n\n'
+    broken = _ROLE + event + aborted("f") + b"data: [DONE]\n\n"
+    engine = await stub(Reply(body=broken, headers={"Content-Type": "text/event-stream"}))
+    backend = await opened([engine], attempts=1)
+    async with client(backend) as runner:
+        with pytest.raises(InfrastructureError) as error:
+            await runner.ask(MESSAGES)
+    assert not error.value.fatal
+    whole = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "le"}, "finish_reason": "abort"}]}
+    backend = await opened([await stub(Reply(body=json.dumps(whole)))], attempts=1)
+    assert (await backend.ask(stream=False)).status == 502
+
+
+def aborted(text: str) -> bytes:
+    """How vLLM ends the answers that it works on when it is stopped."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": "abort"}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+
 def half_a_line() -> Reply:
     """A proper end in the middle of an event."""
     event = b'data: {"choices":[{"index":0,"delta":{"content":"le"},"finish_reason":null}]}\n\n'
-    return Reply(body=event + b'data: {"id": "chatcmpl-half', headers={"Content-Type": "text/event-stream"})
+    return Reply(body=_ROLE + event + b'data: {"id": "chatcmpl-half', headers={"Content-Type": "text/event-stream"})
 
 
 async def test_a_stream_that_was_whole_may_end_as_it_likes(opened, stub):
@@ -150,7 +188,8 @@ async def test_a_stream_that_was_whole_may_end_as_it_likes(opened, stub):
 
 async def test_chunks_of_any_size_come_through_unchanged(opened):
     event = 'data: {"choices":[{"index":0,"delta":{"content":"Zug um Zug — 🎮"}}]}\n\n'.encode()
-    text = event * 5 + b"data: [DONE]\n\n"
+    last = event.replace(b"}}]}", b'},"finish_reason":"length"}]}')
+    text = event * 5 + last + b"data: [DONE]\n\n"
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
