@@ -187,10 +187,15 @@ def command(
         "kv-transfer-config": _transfer(profile, role, store),
     }
     options |= _engine_options(settings, cache_bytes)
-    words = [str(Path(model).resolve()) if Path(model).is_dir() else model]
+    where, words = str(Path(model).resolve()) if Path(model).is_dir() else model, []
     for name, value in options.items():
         words += _words(name, value)
-    return (python, "-m", "vllm.entrypoints.cli.main", "serve", *words, *settings.extra_args)
+    if profile.device == "cpu":
+        # vLLM's command line asks for a distribution called `vllm`, which builds for CPUs aren't.
+        vllm = ("vllm.entrypoints.openai.api_server", "--model", where)
+    else:
+        vllm = ("vllm.entrypoints.cli.main", "serve", where)
+    return (python, "-m", *vllm, *words, *settings.extra_args)
 
 
 def _engine_options(settings: EngineSettings, cache_bytes: int | None) -> dict[str, Any]:

@@ -88,8 +88,8 @@ def check(profile: Profile, model: str, python: str, env: Mapping[str, str] | No
         raise UsageError(
             f"The interpreter {path} has no vLLM. {own}Install it there (uv pip install 'lmgame[serve]'), or, since "
             "vLLM pins nearly all it uses, in an environment of its own and name that with --vllm-python: "
-            "uv venv vllm && uv pip install --python vllm/bin/python 'vllm>=0.26,<0.27' 'nixl-cu13>=1.5,<2', "
-            "then --vllm-python vllm/bin/python"
+            "uv venv vllm-env && uv pip install --python vllm-env/bin/python 'vllm>=0.26,<0.27' 'nixl-cu13>=1.5,<2', "
+            "then --vllm-python vllm-env/bin/python"
         )
     if uses_nixl(profile) and versions.get("nixl") is None:
         raise UsageError(

@@ -24,7 +24,8 @@ _CHAINED = ("During handling of the above exception", "The above exception was t
 _FATAL = re.compile(r"(?:EngineCore|WorkerProc)\b.*(?:failed to start|fatal error|hit an exception)")
 _KNOWS_NOTHING = re.compile(
     r"Engine core initialization failed|EngineDeadError|WorkerProc initialization failed|^Exception: WorkerProc|"
-    r"Executor failed|stack trace above|SystemExit|KeyboardInterrupt|Engine core process \S+ died|CancelledError"
+    r"Executor failed|stack trace above|SystemExit|KeyboardInterrupt|Engine core process \S+ died|CancelledError|"
+    r"Error in chat completion|resource_tracker|^\s*warnings\.warn"
 )
 """Of exceptions that tell of a failure elsewhere."""
 _PLAIN = re.compile(
@@ -35,9 +36,15 @@ _PLAIN = re.compile(
 _ENDS = re.compile(rf"\s*$|{re.escape(_TRACEBACK)}|During handling|The above exception|[A-Z]+: |\[|Process \w+:")
 """Of lines that are no more of an exception's words."""
 _NOISE = re.compile(r"^\s*For further information visit |^\s*$|^\s*[\^~]+\s*$")
+_DIED = re.compile(r"engine core exited unexpectedly")
+"""Of logs where the process that has the model ended, and others noticed."""
+_LAST_WORDS = re.compile(
+    r"Fatal Python error|Segmentation fault|^Killed|terminate called|what\(\):|CUDA error|Bus error"
+)
 _STARTED = "Application startup complete"
 _STAGES = (
     (r"non-default args", "reading the model's configuration"),
+    (r"Resolved architecture", "starting the engine's processes"),
     (r"Initializing a V1 LLM engine", "starting the engine's processes"),
     (r"Loading model from scratch|Starting to load model", "loading weights"),
     (r"Loading \w+ checkpoint shards:\s+(\d+%)", "loading weights"),
@@ -114,6 +121,9 @@ def root_cause(text: str) -> list[str]:
     elif telling and not all(each.knows_nothing for each in telling):
         # Of a server that ran, earlier tracebacks may be of requests that failed.
         found = telling[-1 if _STARTED in text else 0].told()
+    elif _DIED.search(text):
+        last_words = [line for line in plain if _LAST_WORDS.search(line)]
+        found = last_words[-MOST_LINES:] or ["Its EngineCore ended without a word: killed, or out of memory?"]
     elif plain:
         found = plain[-MOST_LINES:]
     elif telling:

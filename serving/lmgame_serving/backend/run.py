@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from lmgame_common import LmgameError, UsageError
+from lmgame_serving.backend.environment import engine_key
 from lmgame_serving.backend.plan import EngineSpec, plan
 from lmgame_serving.backend.preflight import Preflight, check
 from lmgame_serving.backend.process import reap
@@ -93,7 +93,7 @@ class _Backend:
         api_key: str | None,
         say: Callable[[str], None],
     ) -> None:
-        key = secrets.token_urlsafe(32)
+        key = engine_key()
         self._specs = plan(
             profile,
             model=model,

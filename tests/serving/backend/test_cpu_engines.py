@@ -24,9 +24,8 @@ MISSING = os.environ.get("LMGAME_TEST_VLLM_MISSING") or "no LMGAME_TEST_VLLM_PYT
 pytestmark = pytest.mark.skipif(not PYTHON, reason=MISSING)
 
 SEEDS, DECISIONS = (0, 1), 20
-SETTINGS = ('engine.dtype="float32"', "engine.block_size=32", "gateway.port=0")
-"""In bfloat16 two good moves may be closer than rounding, and engines then differ without anything being wrong. The
-profile's blocks are longer than the 68 tokens of a prompt of `pico`, and only whole ones are handed over."""
+SETTINGS = ('engine.dtype="float32"', "gateway.port=0")
+"""In bfloat16 two good moves may be closer than rounding, and engines then differ without anything being wrong."""
 LIMIT = 600
 """Seconds for a test. On two cores with nothing else to do, a pair starts in 70."""
 

@@ -130,7 +130,8 @@ def test_engines_on_cpus_share_a_folder(planned: Any, tmp_path: Path) -> None:
     for spec in specs:
         assert transfer(spec)["kv_connector"] == "ExampleConnector"
         assert transfer(spec)["kv_connector_extra_config"] == {"shared_storage_path": str(tmp_path / "b/kv")}
-        assert spec.gpus == () and spec.block_size == 128
+        assert spec.gpus == () and spec.block_size == 32
+        assert spec.argv[2:5] == ("vllm.entrypoints.openai.api_server", "--model", str(FOLDER))
         assert not {"CUDA_VISIBLE_DEVICES", "UCX_TLS", "VLLM_NIXL_SIDE_CHANNEL_PORT"} & set(spec.env)
     assert list((tmp_path / "b/kv").iterdir()) == []
     assert (tmp_path / "b/kv").stat().st_mode & 0o777 == 0o700

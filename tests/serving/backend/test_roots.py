@@ -185,3 +185,19 @@ def test_a_log_that_never_ends_is_read_in_time() -> None:
     noise = logged("EngineCore pid=11", "Avg prompt throughput: 1.0 tokens/s", "INFO") * 8_000
     assert root_cause(noise + printed("EngineCore pid=11", traceback(OOM))) == [OOM]
     assert stage(noise) == "starting"
+
+
+def test_an_engine_whose_core_was_killed_says_so() -> None:
+    log = """==== lmgame starts decode-0 at 2026-11-28T01:58:58+00:00: python -m vllm
+(APIServer pid=753) INFO:     Application startup complete.
+(APIServer pid=753) WARNING 11-28 02:03:00 [core_client.py:702] MPClient: engine core exited unexpectedly; starting
+(APIServer pid=753) ERROR 11-28 02:03:00 [async_llm.py:704] AsyncLLM output_handler failed.
+(APIServer pid=753) ERROR 11-28 02:03:00 [async_llm.py:704] Traceback (most recent call last):
+(APIServer pid=753) ERROR 11-28 02:03:00 [async_llm.py:704]   File "vllm/v1/engine/async_llm.py", line 660, in run
+(APIServer pid=753) ERROR 11-28 02:03:00 [async_llm.py:704] vllm.v1.engine.exceptions.EngineDeadError: EngineCore
+(APIServer pid=753) INFO:     Finished server process [753]
+"""
+    assert root_cause(log) == ["Its EngineCore ended without a word: killed, or out of memory?"]
+    assert root_cause(log + "(EngineCore pid=9) Fatal Python error: Segmentation fault\n") == [
+        "Fatal Python error: Segmentation fault"
+    ]
