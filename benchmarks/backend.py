@@ -98,9 +98,7 @@ def _percentiles(values: list[float], factor: float, digits: int) -> list[float]
 
 def table(rows: dict[str, dict[str, Any]], concurrency: int) -> str:
     """The measurements as a table, one a row."""
-    head = (
-        "| backend | games | decisions | decisions/s | TTFT ms p50 / p95 | TPOT ms p50 / p95 | decision ms "
-    )
+    head = "| backend | games | decisions | decisions/s | TTFT ms p50 / p95 | TPOT ms p50 / p95 | decision ms "
     head += "p50 / p95 | tokens in, out | verdicts | faults |"
     lines = [head, "|---" + "|--:" * (head.count("|") - 4) + "|---|---|"]
     for name, row in rows.items():
