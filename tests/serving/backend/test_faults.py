@@ -128,6 +128,7 @@ async def test_the_other_replica_serves_meanwhile(backend: RunBackend):
         running.process("colocated-0").kill()
         statuses = [status for status, _ in await asyncio.gather(*(running.ask(stream=True) for _ in range(8)))]
         assert statuses == [200] * 8
+        await running.until("colocated-0: it was killed by")  # which may be seen later than all that was asked
         assert running.engine("colocated-0").state == "down"
 
 
