@@ -12,7 +12,7 @@ import psutil
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lmgame_common import LmgameError, UsageError
+from lmgame_common import EndpointError, LmgameError, UsageError
 from lmgame_serving.backend.environment import engine_key
 from lmgame_serving.backend.plan import EngineSpec, plan
 from lmgame_serving.backend.preflight import Preflight, check
@@ -93,7 +93,12 @@ class _Backend:
         api_key: str | None,
         say: Callable[[str], None],
     ) -> None:
-        key = engine_key()
+        try:
+            key = engine_key()
+        except OSError as error:
+            raise EndpointError(
+                f"The cache of what engines compile can't be written ({error}). Name another folder: VLLM_CACHE_ROOT."
+            ) from None
         self._specs = plan(
             profile,
             model=model,
