@@ -32,8 +32,9 @@ from lmgame_serving.gateway.pool import Engine, Pool, Role
 from lmgame_serving.gateway.settings import GatewaySettings
 from lmgame_serving.gateway.streaming import Events, check_finished, relay
 
-COME_BACK = 5
-"""Seconds that clients are told to wait where no engine is ready."""
+COME_BACK = 20
+"""Seconds that clients are told to wait where no engine is ready. The runner asks nine times: with `ready_seconds` each
+time, it outlasts a restart of six minutes."""
 CONNECT_SECONDS = 5.0
 """Engines are on this machine, and a busy one still takes connections."""
 KEEP_ALIVE = 3.0
