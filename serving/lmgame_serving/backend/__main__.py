@@ -15,6 +15,7 @@ import asyncio
 import ctypes
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -27,6 +28,8 @@ from lmgame_common import LmgameError, UsageError
 from lmgame_serving.backend.profile import Profile
 
 _PR_SET_PDEATHSIG = 1
+_FILES = 65_536
+"""Open files that suffice: a request has two connections, and the usual 1024 are fewer than requests let in."""
 
 
 class _Order(BaseModel):
@@ -49,6 +52,10 @@ def main() -> int:
         fields = ", ".join(".".join(map(str, issue["loc"])) or "all of it" for issue in error.errors())
         _emit("failed", message=f"The order for a backend can't be read: wrong is {fields}.")
         return UsageError.exit_code
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < many:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (many, hard))
     try:
         asyncio.run(_run(order))
     except LmgameError as error:

@@ -25,8 +25,9 @@ async def look(session: aiohttp.ClientSession, engine: Engine, seconds: float) -
         timeout = aiohttp.ClientTimeout(total=seconds)
         async with session.get(f"{engine.url}/health", timeout=timeout) as response:
             return Health.GOOD if response.status == 200 else Health.BAD
-    except aiohttp.ClientConnectorError:
-        return Health.MUTE
+    except aiohttp.ClientConnectorError as error:
+        # Other errors are this process's own, such as one file too many.
+        return Health.MUTE if isinstance(error.os_error, ConnectionRefusedError) else Health.BAD
     except (OSError, TimeoutError, aiohttp.ClientError):
         return Health.BAD
 
