@@ -195,7 +195,8 @@ class _Backend:
 
     def _write(self) -> None:
         self._state.engines, self._state.alarms = self._supervisor.engines, self._supervisor.alarms
-        self._file.write(self._state)
+        with suppress(OSError):  # a full disk is no reason to end what runs
+            self._file.write(self._state)
 
 
 class _Gauges(Collector):

@@ -124,11 +124,15 @@ class StateFile:
         return self.folder / _LOG
 
     def log(self, text: str) -> None:
-        """Add a line to the backend's own log."""
-        with os.fdopen(
-            os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", errors="replace"
-        ) as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {printable(text)}\n")
+        """Add a line to the backend's own log, if the disk has room for it."""
+        line = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {printable(text)}\n"
+        with (
+            suppress(OSError),
+            os.fdopen(
+                os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", errors="replace"
+            ) as file,
+        ):
+            file.write(line)
 
 
 def folder_of(name: str) -> Path:
@@ -149,18 +153,23 @@ def claim(name: str, tell: Callable[[str], None]) -> Iterator[StateFile]:
     """Have a name for oneself while the context lasts; what a dead backend of that name left running is ended first.
 
     Raises:
-        UsageError: If a backend of that name runs, or the name is none.
+        UsageError: If a backend of that name runs, the name is none, or its folder can't be written to.
     """
     folder = folder_of(name)
-    _root().mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    os.utime(folder)  # its age decides whether it is tidied away
     lock = FileLock(folder / _LOCK, mode=0o600)
     try:
+        _root().mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.utime(folder)  # its age decides whether it is tidied away
         lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(
             f"A backend named {name} runs already. Stop it (lmgame serve stop {name}) or give this one another --name."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"The folder for this backend's state and logs can't be written to ({error}). "
+            f"Name another one: export {STATE_VARIABLE}=FOLDER"
         ) from None
     try:
         _tidy(name, tell)
@@ -249,8 +258,9 @@ def _tidy(name: str, tell: Callable[[str], None]) -> None:
     long_ago = time.time() - _KEPT_SECONDS
     for path in _root().iterdir():
         state = _read(path / _FILE)
-        if path.stat().st_mtime < long_ago and not (state and state.alive):
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # whose it was removed it meanwhile
+            if path.stat().st_mtime < long_ago and not (state and state.alive):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _reap(state: BackendState) -> int:

@@ -70,6 +70,18 @@ def test_a_state_is_found_again_and_only_its_owner_can_read_it(folder: Path):
     assert file.log_path.read_text().endswith("up\n")
 
 
+def test_a_folder_that_can_not_be_written_to_is_said_to_be_one(folder: Path):
+    folder.write_text("a file, where a folder should be")
+    with pytest.raises(UsageError, match="export LMGAME_STATE="), claim("one", silent):
+        pass
+
+
+def test_a_disk_that_is_full_costs_lines_of_the_log_and_no_more(folder: Path):
+    with claim("one", silent) as file:
+        file.log_path.symlink_to("/dev/full")
+        file.log("up")
+
+
 def test_a_name_belongs_to_one_backend_at_a_time():
     with claim("one", silent):
         with (
