@@ -159,7 +159,8 @@ async def _serve(backend: "BackendProcess", screen: "Screen", detach: bool) -> N
     def stop() -> None:
         nonlocal asked
         asked += 1
-        screen.tell("stopping at once" if asked > 1 else "stopping once open requests are done; Ctrl-C stops at once")
+        gently = "stopping once open requests are done" if ready else "stopping"
+        screen.tell("stopping at once" if asked > 1 else f"{gently}; Ctrl-C stops at once")
         backend.ask_to_stop()
 
     loop = asyncio.get_running_loop()

@@ -144,7 +144,8 @@ class BackendProcess:
             raise (UsageError if code == UsageError.exit_code else EndpointError)(self._failed)
         if code and -code not in (signal.SIGTERM, signal.SIGINT):
             said = quoted(self._said.decode(errors="replace"), 2_000) or "none"
-            raise EndpointError(f"The backend ended unexpectedly (exit status {code}). Its last words: {said}")
+            how = f"exit status {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+            raise EndpointError(f"The backend ended unexpectedly ({how}). Its last words: {said}")
 
     async def check(self) -> None:
         """Do nothing if it runs. Raises as `wait` does if it failed."""
