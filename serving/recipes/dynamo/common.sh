@@ -45,7 +45,7 @@ check_tools() {
     "$PYTHON" -c "
 import importlib.util as u, sys
 sys.exit(not (u.find_spec('dynamo') and u.find_spec('dynamo.frontend') and u.find_spec('$module')))" ||
-        fail "$PYTHON has no $module. Point PYTHON at an environment that has ai-dynamo==$DYNAMO_VERSION${MODULE_EXTRA:-}."
+        fail "$PYTHON has no $module. Point PYTHON at an environment that has ai-dynamo==$DYNAMO_VERSION."
 }
 
 # Fails where something listens on a port already.
