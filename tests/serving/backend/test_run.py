@@ -84,13 +84,15 @@ async def gone(marker: str) -> None:
 
 async def test_it_tells_how_it_gets_on_and_finishes_what_it_has_when_asked_to_stop(machine: Machine):
     (machine.stub / "colocated.json").write_text(json.dumps({"gap": 0.1}))
-    async with started(machine) as child, aiohttp.ClientSession() as session:
+    few_files = ("sh", "-c", 'ulimit -S -n 100 && exec "$0" -m lmgame_serving.backend', sys.executable)
+    async with started(machine, *few_files) as child, aiohttp.ClientSession() as session:
         ready = await child.until("ready")
         assert ready["about"]["shape"] == "colocated"
         assert ready["about"]["gpus"] == ["Stub GPU"]
         assert ready["about"]["versions"]["vllm"] == "0.26.0"
         marker = find("child").marker
         assert KEY not in " ".join(psutil.Process(child.process.pid).cmdline())
+        assert psutil.Process(child.process.pid).rlimit(psutil.RLIMIT_NOFILE)[0] > 100
         headers, body = {"Authorization": f"Bearer {KEY}"}, {"model": "stub", "stream": True, "messages": []}
         body["messages"] = [{"role": "user", "content": "Where to?"}]
         async with session.post(f"{ready['url']}/v1/chat/completions", json=body, headers=headers) as response:
