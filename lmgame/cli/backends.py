@@ -83,8 +83,10 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="Don't wait for open requests.")] = False,
 ) -> None:
     """Stop a backend: open requests are finished first, for as long as its profile allows."""
+    from pydantic import ValidationError
+
     from lmgame_serving.backend import state
-    from lmgame_serving.backend.profile import Profile
+    from lmgame_serving.backend.profile import Profile, Supervision
 
     if name and everything:
         raise UsageError("Give a backend's name or --all, not both.")
@@ -93,7 +95,10 @@ def stop(
     if not found:
         console.print("No backend runs.")
     for backend in found:
-        supervision = Profile.model_validate(backend.profile).supervision
+        try:
+            supervision = Profile.model_validate(backend.profile).supervision
+        except ValidationError:  # another version of lmgame started it
+            supervision = Supervision()
         console.print(Text(f"stopping {backend.name}"), soft_wrap=True)
         ran = state.stop(backend, supervision.drain_seconds + 2 * supervision.stop_seconds + SPARE, now=now)
         end = "is stopped" if ran else "didn't run any more"

@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -159,9 +160,9 @@ async def _serve(backend: "BackendProcess", screen: "Screen", detach: bool) -> N
     def stop() -> None:
         nonlocal asked
         asked += 1
+        backend.ask_to_stop()  # before anything is said: the terminal may be what has just gone
         gently = "stopping once open requests are done" if ready else "stopping"
         screen.tell("stopping at once" if asked > 1 else f"{gently}; Ctrl-C stops at once")
-        backend.ask_to_stop()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -236,7 +237,8 @@ class Screen:
             self._stages[engine] = stage, None if seconds is None else time.monotonic() - int(seconds)
             if self._starting or (known and known[0] == stage):
                 return  # the table shows it, or only its seconds have changed
-        self.console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), text), soft_wrap=True)
+        with suppress(OSError):  # there may be no terminal any more
+            self.console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), text), soft_wrap=True)
 
     def _render(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)

@@ -6,7 +6,7 @@ from enum import Enum
 import aiohttp
 
 from lmgame_serving.backend.metrics import COUNTLESS, fetch_counters
-from lmgame_serving.backend.probe import ProbeError, ask_little
+from lmgame_serving.backend.probe import ProbeError, RefusedProbeError, ask_little
 from lmgame_serving.gateway.pool import Engine
 
 
@@ -47,7 +47,8 @@ async def works(
     try:
         before = await fetch_counters(session, engine.url, look_seconds)
         with suppress(ProbeError):
-            await ask_little(session, engine, model=model, seconds=ask_seconds)
+            with suppress(RefusedProbeError):  # a prompt that isn't to its taste; it answers
+                await ask_little(session, engine, model=model, seconds=ask_seconds)
             return True
         return (await fetch_counters(session, engine.url, look_seconds)).progress > before.progress
     except COUNTLESS:

@@ -172,7 +172,7 @@ class Supervisor:
             try:
                 await self._live(watched)
                 continue  # it was to be started anew
-            except FailedError as error:
+            except (FailedError, EndpointError) as error:  # the latter if no process could be made
                 why = str(error)
             await watched.process.stop(0)
             causes = "".join(f"\n  {line}" for line in watched.process.root_cause())
@@ -269,6 +269,7 @@ class Supervisor:
             if failed >= settings.failed_checks:
                 raise FailedError(f"it {health.value}")
             if failed:
+                watched.suspected |= suspected
                 continue
             if suspected and not await self._works(watched):
                 raise FailedError(f"it {health.value} and answers no request")
