@@ -4,23 +4,22 @@ from collections.abc import Sequence
 
 from lmgame_agents.core import Decision, Observation
 from lmgame_common import UsageError
-from lmgame_games import GameEnv, scripted_player
-from lmgame_games.baselines import random_action
+from lmgame_games import GameEnv, Seat, scripted_player
+from lmgame_games.baselines import random_move
 
 
 class RandomAgent:
-    """Plays one move a decision, drawn uniformly from the action space.
+    """Plays one move a decision, drawn uniformly from the action space, or from what is legal where the state decides.
 
     Each draw depends on the seed and the number of the decision alone, so an episode can be picked up in its middle.
     """
 
-    def __init__(self, env: GameEnv, seed: int) -> None:
+    def __init__(self, env: GameEnv | Seat, seed: int) -> None:
         self._env, self._seed = env, seed
 
     async def act(self, observation: Observation) -> Decision:
         """Draw a move."""
-        action = random_action(self._env.action_space, self._seed, observation.index)
-        return Decision((self._env.move(action),))
+        return Decision((random_move(self._env, self._seed, observation.index),))
 
     def recall(self, observation: Observation, decision: Decision) -> None:
         """Nothing is remembered."""
@@ -29,7 +28,7 @@ class RandomAgent:
 class ScriptedAgent:
     """Lets the game's scripted player decide from the environment's state. Raises GameError if the game has none."""
 
-    def __init__(self, env: GameEnv) -> None:
+    def __init__(self, env: GameEnv | Seat) -> None:
         self._player = scripted_player(env)
 
     async def act(self, observation: Observation) -> Decision:

@@ -16,11 +16,13 @@ from lmgame_games.core import (
     frame_of,
     play_moves,
 )
-from lmgame_games.registry import card, game, games, make, register, scripted_player
+from lmgame_games.registry import card, game, games, make, make_shared, register, scripted_player
+from lmgame_games.shared import AlternatingGame, Seat, SharedGame, SimultaneousGame
 
 register()
 
 __all__ = [
+    "AlternatingGame",
     "Baseline",
     "Card",
     "Control",
@@ -29,11 +31,15 @@ __all__ = [
     "Move",
     "ObservationKind",
     "Player",
+    "Seat",
+    "SharedGame",
+    "SimultaneousGame",
     "card",
     "frame_of",
     "game",
     "games",
     "make",
+    "make_shared",
     "play_moves",
     "register",
     "scripted_player",

@@ -18,7 +18,8 @@ from gymnasium import spaces
 
 from lmgame_common import GameError, UsageError
 from lmgame_games import registry
-from lmgame_games.core import Baseline, GameEnv, play_moves
+from lmgame_games.core import Baseline, GameEnv, Move, play_moves
+from lmgame_games.shared import Seat
 
 FILE = "baselines.json"
 PLAYERS = ("random", "scripted")
@@ -48,9 +49,9 @@ def summary(scores: list[float]) -> Baseline:
     return Baseline(len(scores), round(mean, 4), round(sd, 4), (round(mean - half, 4), round(mean + half, 4)))
 
 
-def random_action(space: spaces.Space, seed: int, decision: int) -> Any:
+def random_action(space: spaces.Space, seed: int, decision: int, seat: int = 0) -> Any:
     """The `random` player's action: uniform over a Discrete or MultiDiscrete space. Raises GameError for another."""
-    rng = np.random.default_rng([seed, decision])
+    rng = _generator(seed, decision, seat)
     if isinstance(space, spaces.Discrete):
         return int(space.start + rng.integers(space.n))
     if isinstance(space, spaces.MultiDiscrete):
@@ -58,12 +59,25 @@ def random_action(space: spaces.Space, seed: int, decision: int) -> Any:
     raise GameError(f"The random player knows Discrete and MultiDiscrete action spaces, not {space}.")
 
 
+def random_move(env: GameEnv[Any, Any] | Seat, seed: int, decision: int) -> Move:
+    """The `random` player's move: a `random_action`, or, where the state decides what is legal, uniform over that. The
+    two seats of a shared game draw apart."""
+    seat = env.number if isinstance(env, Seat) else 0
+    if (legal := env.legal_moves()) is None:
+        return env.move(random_action(env.action_space, seed, decision, seat))
+    return Move(legal[int(_generator(seed, decision, seat).integers(len(legal)))])
+
+
+def _generator(seed: int, decision: int, seat: int) -> np.random.Generator:
+    return np.random.default_rng([seed, decision, seat] if seat else [seed, decision])
+
+
 def play(env: GameEnv, player: str, seed: int) -> float:
     """Play one game to its end, or to the card's last decision; the final score."""
     env.reset(seed=seed)
     scripted = registry.scripted_player(env) if player == "scripted" else None
     for decision in range(env.card.max_decisions):
-        moves = scripted.act() if scripted else [env.move(random_action(env.action_space, seed, decision))]
+        moves = scripted.act() if scripted else [random_move(env, seed, decision)]
         _, over, _ = play_moves(env, moves)
         if over:
             break

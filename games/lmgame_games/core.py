@@ -106,7 +106,16 @@ class Card:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The environment's keyword arguments under this preset."""
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
-    """Measured reference scores, by player: `random`, `scripted`."""
+    """Measured reference scores, by player: `random`, `scripted`; in a shared game those against `random`, with the
+    seats swapped on every seed."""
+    seats: int = 1
+    """Players at the game; 2 for a shared game, whose score decides who has won."""
+    simultaneous: bool = False
+    """Whether all seats of a shared game move at once; else they take turns."""
+    timed: bool = True
+    """Whether the game's own time runs while nobody moves; where it doesn't there is no real-time clock."""
+    forfeit_after: int = 10
+    """Unusable answers in a row that end the game as `forfeit`, which in a shared game is a loss."""
 
     def control(self, name: str) -> Control | None:
         """The control of that canonical name, or None."""
@@ -205,6 +214,8 @@ class Game:
     """Raises an LmgameError that says what to do where the game can't run on this machine; None: it always can."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The game's own options (keyword arguments of the environment) and what they mean."""
+    seats: int = 1
+    """Players at the game: 1 for a `GameEnv`, 2 for a `SharedGame`."""
     threads: bool = False
     """Whether moves take long and release the interpreter's lock meanwhile, so that playing them in worker threads
     lets other games go on."""

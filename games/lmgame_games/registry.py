@@ -10,6 +10,7 @@ import gymnasium
 
 from lmgame_common import GameError, UnknownNameError, UsageError
 from lmgame_games.core import Card, Game, GameEnv, Player
+from lmgame_games.shared import Seat, SharedGame
 
 BUILT_IN = {"tetris": "lmgame_games.tetris:GAME", "mario": "lmgame_games.mario:GAME"}
 
@@ -49,9 +50,9 @@ def card(name: str, preset: str | None = None) -> Card:
 
 
 def register() -> None:
-    """Register every game's id with Gymnasium (lazily: no game's module is loaded by it)."""
+    """Register the id of every game for one with Gymnasium (lazily: no game's module is loaded by it)."""
     for found in games().values():
-        if found.env_id not in gymnasium.registry:
+        if found.seats == 1 and found.env_id not in gymnasium.registry:
             gymnasium.register(found.env_id, entry_point=found.entry_point, disable_env_checker=True)
 
 
@@ -66,23 +67,44 @@ def make(name: str, preset: str | None = None, *, render_mode: str | None = "rgb
 
     Raises:
         UnknownNameError: For an unknown game or preset.
-        UsageError: For an unknown option.
+        UsageError: For an unknown option, and for a game that is shared.
         MissingDependencyError: If the game's extra is not installed.
     """
+    found = _ready(name, options)
+    if found.seats > 1:
+        raise UsageError(
+            f"{name} is for {found.seats} players: make it with make_shared, or play it with lmgame match."
+        )
     preset = card(name, preset).preset
+    register()
+    env = gymnasium.make(found.env_id, preset=preset, render_mode=render_mode, **options)
+    return cast(GameEnv, env.unwrapped)
+
+
+def make_shared(
+    name: str, preset: str | None = None, *, render_mode: str | None = "rgb_array", **options: Any
+) -> SharedGame:
+    """Make the PettingZoo environment of a shared game; arguments and errors as of `make`."""
+    found = _ready(name, options)
+    if found.seats == 1:
+        raise UsageError(f"{name} is for one player: make it with make.")
+    preset = card(name, preset).preset
+    return _load(found.entry_point)(preset=preset, render_mode=render_mode, **options)
+
+
+def _ready(name: str, options: Mapping[str, Any]) -> Game:
+    """The game, if it knows the options and can run on this machine."""
     found = game(name)
     if unknown := sorted(set(options) - set(found.options)):
         known = ", ".join(found.options) or "none"
         raise UsageError(f"{name} has no option {unknown[0]!r}; its options are: {known}.")
     if found.check:
         found.check()
-    register()
-    env = gymnasium.make(found.env_id, preset=preset, render_mode=render_mode, **options)
-    return cast(GameEnv, env.unwrapped)
+    return found
 
 
-def scripted_player(env: GameEnv) -> Player:
-    """The scripted player of an environment's game. Raises GameError where the game has none."""
+def scripted_player(env: GameEnv | Seat) -> Player:
+    """The scripted player of an environment's game, or of a seat's. Raises GameError where the game has none."""
     reference = game(env.card.game).scripted
     if reference is None:
         raise GameError(f"{env.card.game} has no scripted player.")

@@ -1,6 +1,7 @@
 """Records of runs on disk, and what can be computed from them. FORMAT.md describes the files."""
 
 from lmgame_leaderboards.export import export
+from lmgame_leaderboards.played import PlayedGame, PlayedSeat
 from lmgame_leaderboards.records import EpisodeLog, EpisodeWriter, is_finished, read_episode
 from lmgame_leaderboards.results import (
     EpisodeResult,
@@ -18,6 +19,7 @@ from lmgame_leaderboards.schema import (
     SCHEMA_VERSION,
     BaselineRecord,
     GameRequest,
+    PlayerRecord,
     RunRecord,
     RunRequest,
     Versions,
@@ -36,6 +38,9 @@ __all__ = [
     "EpisodeWriter",
     "GameRequest",
     "LatencySummary",
+    "PlayedGame",
+    "PlayedSeat",
+    "PlayerRecord",
     "RunFolder",
     "RunRecord",
     "RunRequest",

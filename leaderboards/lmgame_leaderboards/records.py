@@ -20,9 +20,16 @@ from pydantic import TypeAdapter, ValidationError
 from lmgame_common import RecordError
 from lmgame_leaderboards.disk import sync_folder, unwritable
 from lmgame_leaderboards.migrations import Migration, check_version, steps_from
-from lmgame_leaderboards.schema import SCHEMA_VERSION, DecisionLine, FaultLine, HeaderLine, OutcomeLine
+from lmgame_leaderboards.schema import (
+    SCHEMA_VERSION,
+    DecisionLine,
+    FaultLine,
+    HeaderLine,
+    OutcomeLine,
+    RestartLine,
+)
 
-IDENTITY = ("episode", "game", "preset", "version", "options", "seed", "model", "clock", "observation")
+IDENTITY = ("episode", "game", "preset", "version", "options", "seed", "model", "clock", "observation", "seats")
 """Header fields that must be the same for a record to be continued."""
 
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -42,6 +49,8 @@ class EpisodeLog:
     faults: list[dict[str, Any]] = field(default_factory=list)
     outcome: dict[str, Any] | None = None
     """None for an episode that was cut off."""
+    void: list[dict[str, Any]] = field(default_factory=list)
+    """Decisions that a restart has made void; they cost tokens, and nothing else is left of them."""
 
 
 def read_episode(path: Path) -> EpisodeLog:
@@ -137,6 +146,9 @@ def _sort_in(log: EpisodeLog, line: dict[str, Any], number: int) -> None:
         log.decisions.append(line)
     elif kind == "fault":
         log.faults.append(line)
+    elif kind == "restart":
+        log.void += log.decisions
+        log.decisions = []
     else:
         log.outcome = line
 
@@ -147,6 +159,7 @@ def _adapters() -> dict[str, TypeAdapter[Any]]:
         "header": TypeAdapter(HeaderLine),
         "decision": TypeAdapter(DecisionLine),
         "fault": TypeAdapter(FaultLine),
+        "restart": TypeAdapter(RestartLine),
         "outcome": TypeAdapter(OutcomeLine),
     }
 
@@ -230,6 +243,10 @@ class EpisodeWriter:
     def fault(self, **fields: Any) -> None:
         """Append a `FaultLine`; `time` is added where it is not given. Raises RecordError if it can't be."""
         self._write("fault", fields)
+
+    def restart(self, **fields: Any) -> None:
+        """Append a `RestartLine`, which makes all decisions so far void. Raises RecordError if it can't be."""
+        self._write("restart", fields)
 
     def outcome(self, **fields: Any) -> None:
         """Append the `OutcomeLine` and see the whole record onto the disk. Raises RecordError if it can't be."""

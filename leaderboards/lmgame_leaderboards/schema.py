@@ -58,6 +58,22 @@ class HeaderLine(TypedDict):
     model: str
     clock: NotRequired[str]
     observation: NotRequired[str | None]
+    max_decisions: NotRequired[int]
+    seats: NotRequired[list["SeatRecord"]]
+    """Who plays, seat by seat, in records of matches and arenas: one entry where each plays alone, two where they
+    share the game. Such a record stands by itself, without a run.json."""
+    versions: NotRequired[dict[str, Any]]
+    """What plays, as in `Versions`; beside `seats`."""
+
+
+class SeatRecord(TypedDict):
+    """Who sits at one seat of a game, and what is shown to it."""
+
+    player: dict[str, Any]
+    """A `PlayerRecord`."""
+    observation: NotRequired[str | None]
+    prompt_hash: NotRequired[str | None]
+    """Hash of the prompt's fixed part; None for players of this machine."""
 
 
 class DecisionLine(TypedDict):
@@ -82,9 +98,22 @@ class DecisionLine(TypedDict):
     waited: NotRequired[int]
     """Frames that passed without input while the model thought; 0 under the paused clock."""
     score: float
-    """The score after this decision."""
+    """The score after this decision; where both seats move at once, their moves are still to be played."""
+    seat: NotRequired[int]
+    """In a shared game, whose decision it was: 0 or 1. `index` counts both seats' decisions."""
+    at: NotRequired[int]
+    """In a shared game under the real-time clock: the number of the step, from 0, at which its moves began."""
     time: NotRequired[float]
     """When the line was written, Unix time in seconds."""
+
+
+class RestartLine(TypedDict):
+    """A shared game under the real-time clock was begun anew, because an infrastructure fault had cost a seat game
+    time. Decisions before this line are void; `index` begins at 0 again."""
+
+    type: Literal["restart"]
+    why: str
+    time: NotRequired[float]
 
 
 class FaultLine(TypedDict):
@@ -95,6 +124,7 @@ class FaultLine(TypedDict):
     """The decision that was being asked for."""
     kind: str
     message: NotRequired[str]
+    seat: NotRequired[int]
     time: NotRequired[float]
 
 
@@ -105,6 +135,9 @@ class OutcomeLine(TypedDict):
     outcome: str
     """One word for how it ended: the game's own, or `decision_limit`, or `forfeit`."""
     score: float
+    """In a shared game that of the first seat."""
+    scores: NotRequired[list[float]]
+    """In a shared game, by seat; the higher one has won, equal ones are a draw."""
     decisions: int
     time: NotRequired[float]
 
@@ -147,11 +180,48 @@ class RunRequest(BaseModel):
     @field_validator("model", "base_url")
     @classmethod
     def _no_key(cls, address: str | None) -> str | None:
-        """Addresses without user, password and query, which is where some people put their keys."""
-        if address is None or "://" not in address:
-            return address
-        parts = urlsplit(address)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+        return without_key(address)
+
+
+class PlayerRecord(BaseModel):
+    """Who plays: everything about a player that could change an outcome, and no key.
+
+    Fields added later must default to None, so that the keys of players seen before stay as they are.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    """As in `--model`."""
+    base_url: str | None = None
+    """Where the model answered; not part of the player's key, since servers move."""
+    harness: list[str] = Field(default_factory=list)
+    history: int = 0
+    sampling: dict[str, Any] = Field(default_factory=dict)
+    structured: bool | None = None
+    reference: bool = False
+    """Whether the model was trained on the games; not part of the key."""
+    weights: str | None = None
+    """SHA-256 of the file with the model's weights, where the model is one that comes with lmgame."""
+    copy_number: int = 0
+    """1 for the second copy of a model that plays against itself, to see that it is called equal."""
+
+    @field_validator("model", "base_url")
+    @classmethod
+    def _no_key(cls, address: str | None) -> str | None:
+        return without_key(address)
+
+    @property
+    def key(self) -> str:
+        """The player's identity: the first 16 hex digits of the SHA-256 of its canonical JSON."""
+        asked = self.model_dump(mode="json", exclude={"base_url", "reference"})
+        return hashlib.sha256(canonical_json(asked).encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """What people call it: the model, without the address of its server; a copy is marked."""
+        model = self.model.rpartition("#")[2] if "://" in self.model else self.model
+        return f"{model} (copy)" if self.copy_number else model
 
 
 class Versions(BaseModel):
@@ -248,6 +318,14 @@ class RunRecord(BaseModel):
     def episodes(self) -> list[str]:
         """Ids of all episodes that were asked for, in the order asked."""
         return [episode_id(game.game, game.preset, seed) for game in self.request.games for seed in self.request.seeds]
+
+
+def without_key(address: str | None) -> str | None:
+    """An address without user, password and query, which is where some people put their keys."""
+    if address is None or "://" not in address:
+        return address
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def episode_id(game: str, preset: str, seed: int) -> str:
