@@ -98,14 +98,14 @@ def test_a_film_that_can_not_be_written_leaves_nothing(record: Path, tmp_path: P
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lmgame.film._Camera.linger", interrupted)
+    monkeypatch.setattr("lmgame.film.camera.Camera.linger", interrupted)
     with pytest.raises(KeyboardInterrupt):
         film(record, tmp_path / "game.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_long_gif_lets_pictures_go_but_keeps_its_time(record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lmgame.film.GIF_PICTURES", 8)
+    monkeypatch.setattr("lmgame.film.writers.GIF_PICTURES", 8)
     seconds = film(record, tmp_path / "short.gif")
     with Image.open(tmp_path / "short.gif") as picture:
         assert picture.n_frames <= 8  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,18 +1,13 @@
-"""Films of episodes, drawn anew from their records."""
+"""Films as files: MP4 where a video encoder is installed, GIF everywhere."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from lmgame.replay import walk
 from lmgame_common import MissingDependencyError, UsageError
-from lmgame_games import GameEnv, frame_of
-from lmgame_leaderboards import read_episode
 
 MP4_FPS = 30
 GIF_FPS = 10
@@ -22,6 +17,7 @@ GIF_PICTURES = 1000
 """Most pictures of a GIF."""
 
 Sink = Callable[[np.ndarray], None]
+"""Takes the next frame of a film, uint8 (height, width, 3), all of one size."""
 
 
 def film_suffix() -> str:
@@ -33,83 +29,34 @@ def film_suffix() -> str:
     return ".mp4"
 
 
-def film(record: Path, out: Path, speed: float = 1.0) -> float:
-    """Write an episode's film.
-
-    Args:
-        record: The episode's record.
-        out: Where to; the suffix `.mp4` or `.gif` says what.
-        speed: Game seconds a film second.
-
-    Returns:
-        The film's length in seconds.
-
-    Raises:
-        UsageError: For another suffix or a speed that isn't positive.
-        MissingDependencyError: For `.mp4` without the extra `video`.
-        RecordError: If the record can't be replayed.
-    """
-    if not (speed > 0 and math.isfinite(speed)):
-        raise UsageError(f"--speed must be greater than zero, not {speed}.")
+def film_rate(out: Path) -> int:
+    """Frames a second of the film that `out` names. Raises UsageError for a suffix other than `.mp4` and `.gif`."""
     suffix = out.suffix.lower()
     if suffix not in (".mp4", ".gif"):
         raise UsageError(f"A replay is written as .mp4 or .gif; {out.name!r} is neither.")
-    read_episode(record)  # complains before anything is written
-    fps, sink = (MP4_FPS, _mp4) if suffix == ".mp4" else (GIF_FPS, _gif)
-    # Under another name until it is whole, so that nobody takes half a film for the film.
+    return MP4_FPS if suffix == ".mp4" else GIF_FPS
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[Sink]:
+    """Write a film; it stands under its name once it is whole, so that nobody takes half of it for the film.
+
+    Raises:
+        UsageError: For another suffix, and where the file can't be written.
+        MissingDependencyError: For `.mp4` without the extra `video`.
+    """
+    fps, suffix = film_rate(out), out.suffix.lower()
     draft = out.with_name(f".{out.stem}.draft{suffix}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with sink(draft, fps) as write:
-            camera = _Camera(write, fps / speed)
-            for _ in walk(record, camera.on_step):
-                pass
-            camera.linger(speed)
+        with (_mp4 if suffix == ".mp4" else _gif)(draft, fps) as write:
+            yield write
         draft.replace(out)
     except OSError as error:
         raise UsageError(f"Can't write {out}: {error.strerror or error}. Choose another file with --out.") from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-    return camera.written / fps
-
-
-class _Camera:
-    """Turns the game's own frames into frames at a steady rate: each film frame shows what stood at its moment."""
-
-    def __init__(self, write: Sink, film_frames_a_second: float) -> None:
-        self.written = 0
-        self._write, self._rate = write, film_frames_a_second
-        self._seconds = 0.0
-        self._seen_within_step = 0
-        self._env: GameEnv[Any, Any] | None = None
-
-    def on_step(self, env: GameEnv[Any, Any], info: Mapping[str, Any]) -> None:
-        if self._env is None:
-            self._env, env.on_frame = env, self._on_frame
-            self._last = frame_of(env)
-            return
-        if not self._seen_within_step:
-            self._show(frame_of(env), info["frames"])
-        self._seen_within_step = 0
-
-    def _on_frame(self) -> None:
-        assert self._env is not None
-        self._seen_within_step += 1
-        due = int((self._seconds + 1 / self._env.card.fps) * self._rate) > self.written
-        self._show(frame_of(self._env) if due else self._last, 1)
-
-    def _show(self, frame: np.ndarray, frames: int) -> None:
-        assert self._env is not None
-        self._last = frame
-        self.linger(frames / self._env.card.fps)
-
-    def linger(self, seconds: float) -> None:
-        """Let game time pass over the last frame."""
-        self._seconds += seconds
-        while self.written < int(self._seconds * self._rate):
-            self._write(self._last)
-            self.written += 1
 
 
 @contextmanager
