@@ -19,6 +19,11 @@ class Camera:
         self._seen_within_step = 0
         self._env: GameEnv[Any, Any] | None = None
 
+    @property
+    def last(self) -> np.ndarray:
+        """The frame that stands now."""
+        return self._last
+
     def on_step(self, env: GameEnv[Any, Any], info: Mapping[str, Any]) -> None:
         if self._env is None:
             self._env, env.on_frame = env, self._on_frame
