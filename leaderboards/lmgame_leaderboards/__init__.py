@@ -1,5 +1,13 @@
 """Records of runs on disk, and what can be computed from them. FORMAT.md describes the files."""
 
+from lmgame_leaderboards.arena_folder import (
+    ArenaFolder,
+    ArenaRecord,
+    ArenaRequestRecord,
+    arena_path,
+    game_path,
+    read_arena,
+)
 from lmgame_leaderboards.export import export
 from lmgame_leaderboards.played import PlayedGame, PlayedSeat
 from lmgame_leaderboards.records import EpisodeLog, EpisodeWriter, is_finished, read_episode
@@ -31,6 +39,9 @@ from lmgame_leaderboards.table import markdown_table
 
 __all__ = [
     "SCHEMA_VERSION",
+    "ArenaFolder",
+    "ArenaRecord",
+    "ArenaRequestRecord",
     "BaselineRecord",
     "EpisodeLog",
     "EpisodeResult",
@@ -48,16 +59,19 @@ __all__ = [
     "Summary",
     "UsageTotals",
     "Versions",
+    "arena_path",
     "document",
     "episode_id",
     "episode_path",
     "episode_row",
     "export",
     "fresh_folder",
+    "game_path",
     "is_finished",
     "load_run",
     "markdown_table",
     "mean_interval",
+    "read_arena",
     "read_episode",
     "read_run",
     "request_id",

@@ -22,8 +22,10 @@ class Migration:
 
     run: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
     """For the content of `run.json`."""
+    arena: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
+    """For the content of `arena.json`."""
     line: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
-    """For each line of an episode's record, the header included."""
+    """For each line of a game's record, the header included."""
 
 
 MIGRATIONS: dict[int, Migration] = {}

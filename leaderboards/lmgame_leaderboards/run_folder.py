@@ -2,21 +2,20 @@
 
 import json
 import os
-import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from filelock import FileLock, Timeout
-from pydantic import ValidationError
+from filelock import FileLock
+from pydantic import BaseModel, ValidationError
 
 from lmgame_common import RecordError
-from lmgame_leaderboards.disk import unwritable, write_whole
+from lmgame_leaderboards.disk import write_whole
+from lmgame_leaderboards.folder_lock import check_empty, discard_folder, lock_folder, unlock_folder
 from lmgame_leaderboards.migrations import check_version, steps_from
 from lmgame_leaderboards.records import is_finished
 from lmgame_leaderboards.schema import SCHEMA_VERSION, RunRecord, request_id
 
-RUN_FILE, EPISODES, LOCK, OWNER = "run.json", "episodes", ".lock", ".owner"
+RUN_FILE, EPISODES = "run.json", "episodes"
 
 EpisodeState = Literal["missing", "cut off", "done"]
 
@@ -50,14 +49,33 @@ def read_run(path: Path) -> RunRecord:
 def _load(path: Path) -> tuple[RunRecord, int]:
     """The record, and the format version it was written in."""
     file = path / RUN_FILE
+    data, version = read_document(
+        file, f"{path} is no run folder: it has no {RUN_FILE}. Give the folder that `lmgame play` named at its end."
+    )
+    for step in steps_from(version, str(file)):
+        data = step.run(data)
+    try:
+        return RunRecord.model_validate({**data, "schema_version": SCHEMA_VERSION}), version
+    except ValidationError as error:
+        raise invalid(file, error) from error
+
+
+def read_document(file: Path, missing: str) -> tuple[dict[str, Any], int]:
+    """The JSON object that says what was begun in a folder, and the format version it was written in.
+
+    Args:
+        file: `run.json`, or its like.
+        missing: What to say where there is none.
+
+    Raises:
+        RecordError: If it is missing, damaged, or from a newer lmgame.
+    """
     try:
         content = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise RecordError(
-            f"{path} is no run folder: it has no {RUN_FILE}. Give the folder that `lmgame play` named at its end."
-        ) from None
+        raise RecordError(missing) from None
     except UnicodeDecodeError as error:
-        raise _damaged(file, str(error)) from error
+        raise damaged(file, str(error)) from error
     except OSError as error:
         raise RecordError(f"Can't read {file}: {error.strerror}.") from error
     try:
@@ -65,23 +83,23 @@ def _load(path: Path) -> tuple[RunRecord, int]:
         if not isinstance(data, dict):
             raise ValueError("it must be a JSON object")
     except (ValueError, RecursionError) as error:
-        raise _damaged(file, str(error)) from error
+        raise damaged(file, str(error)) from error
     versions = data.get("versions")
     writer = versions.get("lmgame") if isinstance(versions, dict) else None
-    version = check_version(data.get("schema_version"), str(file), writer)
-    for step in steps_from(version, str(file)):
-        data = step.run(data)
-    try:
-        return RunRecord.model_validate({**data, "schema_version": SCHEMA_VERSION}), version
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise _damaged(file, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    return data, check_version(data.get("schema_version"), str(file), writer)
 
 
-def _damaged(file: Path, why: str) -> RecordError:
+def damaged(file: Path, why: str) -> RecordError:
+    """The error to raise when a folder's own record can't be understood."""
     return RecordError(
         f"{file} is damaged ({why}). Its episodes are still there; to play the run again, use --fresh or another --out."
     )
+
+
+def invalid(file: Path, error: ValidationError) -> RecordError:
+    """The same, for the first fault that was found in it."""
+    first = error.errors(include_url=False)[0]
+    return damaged(file, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
 
 
 class RunFolder:
@@ -104,29 +122,13 @@ class RunFolder:
             RecordError: If the path is a file or not writable, a live process uses the folder, it holds something
                 else or another run, or the run began under other rules, prompts or another record format.
         """
+        lock = lock_folder(path)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise RecordError(f"{path} is a file; --out needs a folder, or a name that is not taken yet.") from None
-        except OSError as error:
-            raise unwritable(path, error) from error
-        # Not to be told apart by thread: a run may be opened in one thread and closed in another.
-        lock = FileLock(path / LOCK, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RecordError(
-                f"{path} is in use by {_owner(path)}. Wait for that run to end or stop it, or use another --out."
-            ) from None
-        except OSError as error:
-            raise unwritable(path, error) from error
-        try:
-            _write_owner(path)
             continued = (path / RUN_FILE).exists()
             if continued:
                 record = _same_run(path, record)
             else:
-                _check_empty(path)
+                check_empty(path, RUN_FILE)
                 write_whole(path / RUN_FILE, record.model_dump_json(indent=1).encode() + b"\n")
         except BaseException:
             lock.release()
@@ -135,22 +137,11 @@ class RunFolder:
 
     def discard_if_unplayed(self) -> None:
         """Take a run back of which nothing was played, so that its folder is free for a corrected request."""
-        with suppress(OSError):
-            if any((self.path / EPISODES).glob("*")):
-                return
-            (self.path / RUN_FILE).unlink(missing_ok=True)
-            self.close()
-            for left_over in (EPISODES, LOCK):
-                path = self.path / left_over
-                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
-            self.path.rmdir()
+        discard_folder(self.path, self._lock, RUN_FILE, EPISODES)
 
     def close(self) -> None:
         """Let others use the folder. Closing twice does nothing."""
-        if self._lock.is_locked:
-            with suppress(OSError):
-                (self.path / OWNER).unlink(missing_ok=True)
-            self._lock.release()
+        unlock_folder(self.path, self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -186,35 +177,6 @@ def episode_path(run: Path, episode: str) -> Path:
     return run / EPISODES / f"{episode}.jsonl"
 
 
-def _owner(path: Path) -> str:
-    """Who holds the lock, as they wrote it down; the lock itself, not this note, decides."""
-    try:
-        owner = (path / OWNER).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        owner = ""
-    return owner or "another process"
-
-
-def _write_owner(path: Path) -> None:
-    try:
-        (path / OWNER).write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def _check_empty(path: Path) -> None:
-    """A folder without `run.json` may hold only what a process that died while beginning a run left behind."""
-    own = {LOCK, OWNER, f"{RUN_FILE}.draft"}
-    if others := sorted(entry.name for entry in path.iterdir() if entry.name not in own):
-        with suppress(OSError):
-            (path / OWNER).unlink()
-            (path / LOCK).unlink()
-        raise RecordError(
-            f"{path} holds {others[0]!r} and is no run folder. Choose a new or empty folder with --out; nothing there "
-            "was changed."
-        )
-
-
 def _same_run(path: Path, asked: RunRecord) -> RunRecord:
     """The record of the run in this folder, if it may be continued as what is asked for now."""
     found, version = _load(path)
@@ -224,9 +186,8 @@ def _same_run(path: Path, asked: RunRecord) -> RunRecord:
             f"Continue it with lmgame {found.versions.lmgame}, or use --fresh to play it anew in a new folder."
         )
     if request_id(found.request) != request_id(asked.request):
-        raise RecordError(
-            f"{path} holds another run, which differs in {_differences(found, asked)}. Use another --out."
-        )
+        differing = differences(found.request, asked.request)
+        raise RecordError(f"{path} holds another run, which differs in {differing}. Use another --out.")
     reasons = [
         f"the rules of {now.game} changed from version {then.version} to {now.version}"
         for then, now in zip(found.request.games, asked.request.games, strict=True)
@@ -249,9 +210,9 @@ def _same_run(path: Path, asked: RunRecord) -> RunRecord:
     return found
 
 
-def _differences(found: RunRecord, asked: RunRecord) -> str:
+def differences(found: BaseModel, asked: BaseModel) -> str:
     """The fields in which two requests differ, each with both values."""
-    there, now = found.request.model_dump(mode="json"), asked.request.model_dump(mode="json")
+    there, now = found.model_dump(mode="json"), asked.model_dump(mode="json")
     return ", ".join(
         f"{key} ({_short(there.get(key))} there, {_short(now.get(key))} asked for)"
         for key in now | there
