@@ -25,6 +25,8 @@ class Budget:
     cache count in full."""
     tokens: int = 0
     cost: float = 0.0
+    options: tuple[str, str] = ("--max-tokens-total", "--max-cost")
+    """What the limits on tokens and on money are called, for messages."""
 
     def charge(self, usage: Usage, verdict: str = Verdict.OK) -> None:
         """Add one answer.
@@ -45,10 +47,11 @@ class Budget:
         if verdict in UNCOUNTED:
             return
         if self.max_tokens is not None and prompt is None:
-            raise UsageError("--max-tokens-total can't be kept: this server reports no token counts. Leave it out.")
+            raise UsageError(f"{self.options[0]} can't be kept: this server reports no token counts. Leave it out.")
         if self.max_cost is not None and cost is None:
-            cure = "Leave --max-cost out." if self.price else "Give --price PROMPT,COMPLETION in dollars per million."
-            raise UsageError(f"--max-cost can't be kept: this server reports neither cost nor enough tokens. {cure}")
+            limit = self.options[1]
+            cure = f"Leave {limit} out." if self.price else "Give --price PROMPT,COMPLETION in dollars per million."
+            raise UsageError(f"{limit} can't be kept: this server reports neither cost nor enough tokens. {cure}")
 
     @property
     def spent(self) -> bool:

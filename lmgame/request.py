@@ -34,6 +34,7 @@ class Request:
 
     model: str
     games: tuple[str, ...] = ("tetris",)
+    """Names of games; `NAME/PRESET` names the game's own preset."""
     preset: str | None = None
     seeds: tuple[int, ...] = (0,)
     clock: Clock = "paused"
@@ -77,7 +78,7 @@ class Request:
     def __post_init__(self) -> None:
         if not self.games:
             raise UsageError("No game given. Use --game tetris, for example; `lmgame games` lists them.")
-        if len(set(self.games)) != len(self.games):
+        if len({(preset.game, preset.preset) for preset in self.cards()}) != len(self.games):
             raise UsageError("A game is given twice; name each --game once.")
         if not self.seeds:
             raise UsageError("No seeds given: a run needs at least one.")
@@ -108,7 +109,7 @@ class Request:
             raise UsageError(f"--clock is paused or realtime, not {self.clock!r}.")
         if self.observation not in (None, "text", "image", "both"):
             raise UsageError(f"--observation is text, image or both, not {self.observation!r}.")
-        known = sorted({option for name in self.games for option in game(name).options})
+        known = sorted({option for preset in self.cards() for option in game(preset.game).options})
         for option in self.options:
             if option not in known:
                 names, listing = " and ".join(self.games), ", ".join(known) or "none"
@@ -133,7 +134,8 @@ class Request:
 
     def cards(self) -> tuple[Card, ...]:
         """The card of each game, in the order given."""
-        return tuple(card(name, self.preset) for name in self.games)
+        named = (name.partition("/") for name in self.games)
+        return tuple(card(name, preset or self.preset) for name, _, preset in named)
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Those of the options that are a game's own."""
