@@ -5,14 +5,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lmgame.lines import check_score, decision_of, record_of
 from lmgame.retry import Stop, retrying
-from lmgame.turn import FORFEIT_AFTER, play_turn
+from lmgame.turn import play_turn
 from lmgame_agents import Agent, Decision, InfrastructureError, Observation, Verdict
-from lmgame_games import Card, GameEnv, ObservationKind, frame_of, game, make
+from lmgame_games import Card, GameEnv, ObservationKind, Seat, frame_of, game, make
 from lmgame_leaderboards import EpisodeWriter, episode_id, read_episode
+
+COPIES_APART = 2**30
+"""How far the sampling seeds of a model's copies lie apart; half of the seeds there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +30,21 @@ class EpisodePlan:
     """None for agents that look at the environment itself."""
     options: Mapping[str, Any] = field(default_factory=dict)
     max_retries: int = 8
+    name: str | None = None
+    """What the episode is called where game, preset and seed don't tell it apart: in matches."""
+    copy_number: int = 0
+    """1 for the second copy of a model that plays against itself."""
 
     @property
     def id(self) -> str:
         """Names the episode within its run, and its file."""
-        return episode_id(self.card.game, self.card.preset, self.seed)
+        return self.name or episode_id(self.card.game, self.card.preset, self.seed)
+
+    @property
+    def sampling_seed(self) -> int:
+        """What the player's own chance begins with: the game's seed, but for a copy another, so that two copies of a
+        model sample apart."""
+        return (self.seed + self.copy_number * COPIES_APART) % (2 * COPIES_APART)
 
     def make(self) -> GameEnv[Any, Any]:
         """The environment, not yet reset."""
@@ -55,11 +68,11 @@ class EpisodeState:
     outcome: str | None = None
 
 
-def observe(env: GameEnv[Any, Any], kind: ObservationKind | None, **rest: Any) -> Observation:
+def observe(env: GameEnv[Any, Any] | Seat, kind: ObservationKind | None, **rest: Any) -> Observation:
     """What an agent that sees `kind` gets for the present state."""
     return Observation(
         text=env.text() if kind in ("text", "both") else None,
-        frame=frame_of(env) if kind in ("image", "both") else None,
+        frame=frame_of(cast(Any, env)) if kind in ("image", "both") else None,
         legal_moves=env.legal_moves(),
         **rest,
     )
@@ -73,7 +86,7 @@ class Episode:
         plan: EpisodePlan,
         path: Path,
         header: Mapping[str, Any],
-        make_agent: Callable[[EpisodePlan, GameEnv[Any, Any]], Agent],
+        make_agent: Callable[[EpisodePlan, Any], Agent],
         state: EpisodeState,
         on_answer: Callable[[Decision], None],
         on_change: Callable[[EpisodeState], None],
@@ -197,7 +210,7 @@ class Episode:
         """Whether the episode is over; if so, why goes into the state."""
         if self._over:
             self.state.outcome = env.outcome()
-        elif self._unusable >= FORFEIT_AFTER:
+        elif self._unusable >= self.plan.card.forfeit_after:
             self.state.outcome = "forfeit"
         elif self.state.decisions >= self.plan.max_decisions:
             self.state.outcome = "decision_limit"

@@ -6,9 +6,6 @@ from typing import Any
 
 from lmgame_games import GameEnv, Move, play_moves
 
-FORFEIT_AFTER = 10
-"""Unusable answers in a row that end an episode as `forfeit`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Turn:
