@@ -11,13 +11,14 @@ from lmgame.retry import retrying
 from lmgame.watch import Watcher
 from lmgame_agents import Agent, ChatAgent, Dialect, RandomAgent, Sampling, ScriptedAgent, preflight
 from lmgame_common import UsageError
-from lmgame_games import GameEnv, ObservationKind
+from lmgame_games import GameEnv, ObservationKind, Seat
 from lmgame_serving import BackendSettings, Endpoint, Resolved, open_endpoint, resolve
 
 PREFLIGHT_RETRIES = 3
 """Passing trouble is worth a few seconds of waiting; a server that stays down is better told at once."""
 
-AgentMaker = Callable[[EpisodePlan, GameEnv[Any, Any]], Agent]
+AgentMaker = Callable[[EpisodePlan, Any], Agent]
+"""Makes an agent from its plan and what it plays: a `GameEnv`, or its `Seat` of a shared game."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +160,14 @@ async def open_players(
                 on_fault=lambda fault, pause: watcher.note(str(fault)),
             )
 
-            def make(plan: EpisodePlan, env: GameEnv[Any, Any]) -> Agent:
+            def make(plan: EpisodePlan, env: GameEnv[Any, Any] | Seat) -> Agent:
                 assert plan.observation is not None
                 return ChatAgent(
                     client,
                     plan.card,
                     observation_kind=plan.observation,
                     session_id=f"{run}-{plan.id}",
-                    sampling=replace(sampling, seed=plan.seed),
+                    sampling=replace(sampling, seed=plan.sampling_seed),
                     history=request.history,
                     realtime=plan.realtime,
                     reasoning=found.reasoning,
@@ -197,11 +198,13 @@ def _observing(request: Request, default: ObservationKind) -> Callable[[EpisodeP
 
 
 def _local(request: Request) -> AgentMaker:
-    def make(plan: EpisodePlan, env: GameEnv[Any, Any]) -> Agent:
+    def make(plan: EpisodePlan, env: GameEnv[Any, Any] | Seat) -> Agent:
         if request.model == "random":
-            return RandomAgent(env, plan.seed)
+            return RandomAgent(env, plan.sampling_seed)
         if request.model == "scripted":
             return ScriptedAgent(env)
+        if isinstance(env, Seat):
+            raise UsageError(f"People can't play matches of {env.card.game} yet. Choose models, random or scripted.")
         # Opening a window pulls in a graphics library that no other player needs.
         from lmgame_agents.human import HumanAgent
 

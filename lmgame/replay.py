@@ -1,4 +1,4 @@
-"""From an episode's record back to the game as it stood before each decision."""
+"""From a record back to the game as it stood before each decision."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lmgame.lines import check_score, decision_of
+from lmgame.referee import Asked, OnStep, Referee
 from lmgame.turn import play_turn
+from lmgame_agents import Observation
 from lmgame_common import RecordError
-from lmgame_games import Card, GameEnv, card, make
+from lmgame_games import Card, GameEnv, card, make, make_shared
 from lmgame_leaderboards import EpisodeLog, read_episode
 
 
@@ -19,6 +21,23 @@ class Replayed:
     record: Mapping[str, Any]
     feedback: str | None
     env: GameEnv[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedMatch:
+    """One decision of a shared match's record together with the game just before it."""
+
+    record: Mapping[str, Any]
+    seat: int
+    observation: Observation
+    """What the seat's player was asked, as text; without the frame."""
+    referee: Referee
+    """The match; where seats move at once, under the real-time clock, it may stand later than when that was asked."""
+
+
+def is_shared(log: EpisodeLog) -> bool:
+    """Whether a record is that of a shared match."""
+    return len(log.header.get("seats") or ()) > 1
 
 
 def card_of(log: EpisodeLog, path: Path) -> Card:
@@ -69,3 +88,58 @@ def walk(
             check_score(env.score, record, path)
     finally:
         env.close()
+
+
+def asked_for(record: Mapping[str, Any], referee: Referee, path: Path) -> Asked:
+    """What the seat of a logged decision was asked, the game played on to where that was.
+
+    Raises:
+        RecordError: If that seat was not to decide then.
+    """
+    seat = record.get("seat")
+    asked = referee.reach(seat) if seat in (0, 1) else None
+    if asked is None:
+        raise RecordError(
+            f"{path}: decision {record['index']} is that of seat {seat}, which was not to decide then; the record is "
+            "damaged or was made by other rules. To play it anew, use --fresh."
+        )
+    return asked
+
+
+def walk_match(path: Path, on_step: OnStep | None = None) -> Iterator[ReplayedMatch]:
+    """Play a shared match's record again, yielding before each decision, in the order of the record.
+
+    Decisions that a restart has made void are left out. Once the last one has been yielded, the match is played on to
+    its end, or to where it was cut off.
+
+    Args:
+        path: The match's record.
+        on_step: Told of the game after its reset and its end, and after each step.
+
+    Raises:
+        RecordError: If the record can't be read, is none of a shared match, or its moves don't lead where it says.
+    """
+    log = read_episode(path)
+    found = card_of(log, path)
+    if not is_shared(log):
+        raise RecordError(f"{path} is the record of an episode that one player played alone.")
+    header = log.header
+    game = make_shared(found.game, found.preset, **header.get("options", {}))
+    try:
+        referee = Referee(
+            game,
+            header["seed"],
+            max_decisions=header.get("max_decisions", found.max_decisions),
+            realtime=header.get("clock") == "realtime",
+            observations=("text", "text"),
+            on_step=on_step,
+        )
+        for record in log.decisions:
+            asked, decision = asked_for(record, referee, path), decision_of(record, found, path)
+            yield ReplayedMatch(record, asked.seat, asked.observation, referee)
+            settled = referee.answer(asked.seat, decision, record.get("at"))
+            check_score(settled.score, record, path)
+        if log.outcome:
+            referee.run_out(log.outcome.get("steps", 0))
+    finally:
+        game.close()  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from lmgame.budget import Budget
 from lmgame.episode import EpisodePlan, EpisodeState
 from lmgame.identity import begin_record, folder_of
 from lmgame.lines import usage_of
+from lmgame.match_plan import one_player_only
 from lmgame.players import AgentMaker, check_fit, is_agent, open_players, resolved
 from lmgame.request import Request
 from lmgame.schedule import Scheduler
@@ -100,6 +101,7 @@ async def play_request(
         InfrastructureError: If the endpoint doesn't answer at all; nothing has been played then.
     """
     watcher = watcher or Silent()
+    one_player_only(request.games)
     rom = _try_games(request)
     target, unknown = None if agent else resolved(request), None
     if isinstance(target, Endpoint):

@@ -12,10 +12,10 @@ from lmgame.lines import check_score, decision_of, record_of
 from lmgame.match_plan import MatchPlan
 from lmgame.match_state import MatchState
 from lmgame.referee import Asked, Referee
+from lmgame.replay import asked_for
 from lmgame.retry import GaveUpError, Stop, retrying
 from lmgame.thinking import Thinking, horizon, next_step
 from lmgame_agents import Agent, Decision, InfrastructureError
-from lmgame_common import RecordError
 from lmgame_games import SharedGame
 from lmgame_games.shared import AGENTS
 from lmgame_leaderboards import EpisodeWriter, read_episode
@@ -237,22 +237,6 @@ class SharedMatch:
         self._show_scores()
         self._on_answer(number, settled.decision)
         self._on_change(self.state)
-
-
-def asked_for(record: Mapping[str, Any], referee: Referee, path: Path) -> Asked:
-    """What the seat of a logged decision was asked, the game played on to where that was.
-
-    Raises:
-        RecordError: If that seat was not to decide then.
-    """
-    seat = record.get("seat")
-    asked = referee.reach(seat) if seat in (0, 1) else None
-    if asked is None:
-        raise RecordError(
-            f"{path}: decision {record['index']} is that of seat {seat}, which was not to decide then; the record is "
-            "damaged or was made by other rules. To play it anew, use --fresh."
-        )
-    return asked
 
 
 async def _cancel(thinking: dict[int, Thinking]) -> None:

@@ -43,7 +43,7 @@ def system_prompt(card: Card, kind: ObservationKind, *, structured: bool = False
         if realtime
         else "The game waits for your answer.",
         f"Answer with {count} as JSON, like these examples:\n{examples}",
-        f"Illegal: {card.illegal.rstrip('.')}. An answer that is illegal or can't be read costs you a turn.",
+        f"Illegal: {card.illegal.rstrip('.')}. {_cost(card)}",
         ending,
     ]
     return "\n\n".join(part for part in parts if part)
@@ -102,6 +102,15 @@ def prompt_hash(
     rules = system_prompt(card, kind, structured=structured, realtime=realtime)
     told = [PROTOCOL, kind, history, rules, turn(sample, card), answer_schema(card) if structured else None]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _cost(card: Card) -> str:
+    """What an answer that can't be used costs."""
+    usual = "An answer that is illegal or can't be read costs you a turn."
+    if card.seats > 1 and not card.simultaneous:
+        usual = "An answer that is illegal or can't be read is not played, and you are asked again."
+    cost = card.unusable or usual
+    return f"{cost} {card.forfeit_after} such answers in a row lose the game." if card.seats > 1 else cost
 
 
 def _held(card: Card) -> str:

@@ -116,6 +116,9 @@ class Card:
     """Whether the game's own time runs while nobody moves; where it doesn't there is no real-time clock."""
     forfeit_after: int = 10
     """Unusable answers in a row that end the game as `forfeit`, which in a shared game is a loss."""
+    unusable: str = ""
+    """What an answer that can't be used costs, as a sentence for the model, where it isn't what is usual: a turn, or
+    in a shared game whose seats take turns being asked again."""
 
     def control(self, name: str) -> Control | None:
         """The control of that canonical name, or None."""

@@ -310,8 +310,15 @@ def _check_continuable(log: EpisodeLog, header: Mapping[str, Any]) -> None:
             "Continue it with the lmgame that began it, or use --fresh to play it anew in a new folder."
         )
     for key in IDENTITY:
-        if log.header.get(key) != header.get(key):
+        if _told(log.header, key) != _told(header, key):
             raise RecordError(
                 f"{log.path} was begun with {key} {log.header.get(key)!r}, and is now asked for with "
                 f"{header.get(key)!r}. Use --fresh, or another --out, to keep the two apart."
             )
+
+
+def _told(header: Mapping[str, Any], key: str) -> Any:
+    """A field of the header, without what may change when a record is continued: a server may move."""
+    if key != "seats" or header.get(key) is None:
+        return header.get(key)
+    return [{**seat, "player": {**seat["player"], "base_url": None}} for seat in header[key]]

@@ -64,6 +64,10 @@ class HeaderLine(TypedDict):
     share the game. Such a record stands by itself, without a run.json."""
     versions: NotRequired[dict[str, Any]]
     """What plays, as in `Versions`; beside `seats`."""
+    endpoint: NotRequired[dict[str, Any]]
+    """Where the model answered; may change when the record is continued."""
+    endpoints: NotRequired[list[dict[str, Any]]]
+    """In a shared game the same, seat by seat."""
 
 
 class SeatRecord(TypedDict):
@@ -98,7 +102,8 @@ class DecisionLine(TypedDict):
     waited: NotRequired[int]
     """Frames that passed without input while the model thought; 0 under the paused clock."""
     score: float
-    """The score after this decision; where both seats move at once, their moves are still to be played."""
+    """The score after this decision; where both seats move at once, the seat's score when it was asked, since their
+    moves are still to be played."""
     seat: NotRequired[int]
     """In a shared game, whose decision it was: 0 or 1. `index` counts both seats' decisions."""
     at: NotRequired[int]
@@ -113,6 +118,8 @@ class RestartLine(TypedDict):
 
     type: Literal["restart"]
     why: str
+    seat: NotRequired[int]
+    """Whose server was at fault."""
     time: NotRequired[float]
 
 
@@ -139,6 +146,9 @@ class OutcomeLine(TypedDict):
     scores: NotRequired[list[float]]
     """In a shared game, by seat; the higher one has won, equal ones are a draw."""
     decisions: int
+    """In a shared game of both seats."""
+    steps: NotRequired[int]
+    """In a shared game under the real-time clock: the steps that were played."""
     time: NotRequired[float]
 
 
