@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from rich.columns import Columns
@@ -93,18 +94,19 @@ class _Progress:
         return " · ".join(parts)
 
 
-class PlainDisplay(_Progress):
-    """One line when an episode starts, ends or meets a fault, and a line now and then in between."""
+class Lines:
+    """Says what happens in lines of text."""
 
     EVERY = 10.0
+    """Seconds between lines on how it all stands."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._seen: dict[str, tuple[str, int]] = {}
-        self._last = time.monotonic()
+        self.console = console
+        self.folder: Path | None = None
+        """Where the records go, once play has begun."""
         self._fetching = -1
 
-    def __enter__(self) -> "PlainDisplay":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -122,8 +124,18 @@ class PlainDisplay(_Progress):
             self._fetching = tenth
             self._line(f"{what}: {done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else ""))
 
+
+class PlainDisplay(Lines, _Progress):
+    """One line when an episode starts, ends or meets a fault, and a line now and then in between."""
+
+    def __init__(self, console: Console) -> None:
+        _Progress.__init__(self, console)
+        Lines.__init__(self, console)
+        self._seen: dict[str, tuple[str, int]] = {}
+        self._last = time.monotonic()
+
     def started(self, folder: Path, states: Sequence[EpisodeState]) -> None:
-        super().started(folder, states)
+        _Progress.started(self, folder, states)
         self._line(f"run folder: {folder}")
 
     def changed(self, state: EpisodeState) -> None:
@@ -142,22 +154,22 @@ class PlainDisplay(_Progress):
             self._line(f"{self._overall()} | {playing.plan.id}: decision {playing.decisions}, score {playing.score:g}")
 
 
-class LiveDisplay(_Progress):
-    """A table of the episodes in play, thumbnails of the first few, overall progress and time left."""
+class Screen:
+    """A part of the terminal that is drawn anew several times a second."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(console)
+        self.console = console
+        self.folder: Path | None = None
+        """Where the records go, once play has begun."""
+        self._opened = time.monotonic()
         self._fetch = Progress(
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
         )
         self._note = ""
         self._task: tuple[str, TaskID] | None = None
-        self._pictures: dict[str, Thumbnail] = {}
-        self._looked: dict[str, int] = {}
-        """Quarter second in which an episode was last considered for a picture."""
         self._live = Live(console=console, refresh_per_second=6, transient=True, get_renderable=self._render)
 
-    def __enter__(self) -> "LiveDisplay":
+    def __enter__(self) -> Self:
         self._live.__enter__()
         return self
 
@@ -172,8 +184,30 @@ class LiveDisplay(_Progress):
             self._task = (what, self._fetch.add_task(what, total=total))
         self._fetch.update(self._task[1], completed=done, total=total)
 
+    def _opening(self) -> RenderableType:
+        """What there is to see before play begins."""
+        waited = duration(time.monotonic() - self._opened)
+        parts: list[RenderableType] = [Text(f"{self._note} · {waited}")] if self._note else []
+        if self._task and not self._fetch.finished:
+            parts.append(self._fetch)
+        return Group(*parts)
+
+    def _render(self) -> RenderableType:
+        raise NotImplementedError
+
+
+class LiveDisplay(Screen, _Progress):
+    """A table of the episodes in play, thumbnails of the first few, overall progress and time left."""
+
+    def __init__(self, console: Console) -> None:
+        _Progress.__init__(self, console)
+        Screen.__init__(self, console)
+        self._pictures: dict[str, Thumbnail] = {}
+        self._looked: dict[str, int] = {}
+        """Quarter second in which an episode was last considered for a picture."""
+
     def started(self, folder: Path, states: Sequence[EpisodeState]) -> None:
-        super().started(folder, states)
+        _Progress.started(self, folder, states)
         self._note = str(folder)
 
     def changed(self, state: EpisodeState) -> None:
@@ -195,11 +229,7 @@ class LiveDisplay(_Progress):
 
     def _render(self) -> RenderableType:
         if not self._states:
-            waited = duration(time.monotonic() - self._began)
-            parts: list[RenderableType] = [Text(f"{self._note} · {waited}")] if self._note else []
-            if self._task and not self._fetch.finished:
-                parts.append(self._fetch)
-            return Group(*parts)
+            return self._opening()
         playing = [state for state in self._states if state.status == "playing"]
         table = Table("episode", "score", "decisions", "tokens", "last answer", "faults", box=None, pad_edge=False)
         for column in table.columns[1:]:
