@@ -21,10 +21,7 @@ from lmgame_serving import PROVIDERS, BackendModel, Endpoint, Resolved
 
 def dry_run(request: Request, as_json: bool) -> None:
     """Print what would be asked first, and how much it may come to. No model is asked, nothing is written."""
-    # Nobody is asked, so no key is needed.
-    variables = [name for provider in PROVIDERS.values() for name in provider.key_variables]
-    held = {name: value for name, value in os.environ.items() if value}
-    target = resolved(request, env={**dict.fromkeys(variables, "unset"), **held})
+    target = resolved(request, env=environment_with_keys())
     check_fit(request, target)
     record = begin_record(request, target)
     structured = bool(target and target.structured_outputs) if request.structured is None else request.structured
@@ -53,6 +50,14 @@ def dry_run(request: Request, as_json: bool) -> None:
     console.print(Rule("needs"))
     for name, value in needs.items():
         console.print(f"{name.replace('_', ' ')}: {value}", markup=False, soft_wrap=True)
+
+
+def environment_with_keys() -> dict[str, str]:
+    """This process's environment with something in place of each provider's key: where nobody is asked none is
+    needed."""
+    variables = [name for provider in PROVIDERS.values() for name in provider.key_variables]
+    held = {name: value for name, value in os.environ.items() if value}
+    return {**dict.fromkeys(variables, "unset"), **held}
 
 
 def _where(target: Resolved | None) -> str:

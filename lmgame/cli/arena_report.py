@@ -1,0 +1,51 @@
+"""What `lmgame arena` and `lmgame match` print at their end: Markdown, so that it can be pasted as it is."""
+
+import os
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+
+from lmgame.arena.result import ArenaResult, MeetingResult
+from lmgame.cli.replay import replay_path
+from lmgame_common import printable
+from lmgame_leaderboards.standings import markdown
+
+
+def report(result: ArenaResult) -> None:
+    """Print the standings, for two players how they compare, the folder and how to see a match."""
+    console = Console(highlight=False)
+    if result.played:
+        print(printable(markdown(result.standings)))
+    if len(result.players) == 2:
+        for meeting in result.comparisons:
+            console.print(printable(comparison_of(meeting)), markup=False, soft_wrap=True)
+    if result.faults:
+        told = f"infrastructure faults: {result.faults}, none of which has changed a score"
+        console.print(told, markup=False, soft_wrap=True)
+    console.print(f"arena folder: {result.folder}", markup=False, soft_wrap=True)
+    for game, records in result.worth_seeing().items():
+        names = [str(Path(os.path.relpath(record))) for record in records]
+        out = os.path.relpath(replay_path(*records))
+        command = shlex.join(["lmgame", "replay", *names, "--out", out])
+        console.print(f"a match of {game}: {command}", markup=False, soft_wrap=True)
+
+
+def comparison_of(meeting: MeetingResult) -> str:
+    """How two players compare in a game, in one sentence or two."""
+    found = meeting.comparison
+    told = f"{meeting.game}: {meeting.first} – {meeting.second}: "
+    told += f"difference {found.mean:+.6g}"
+    if found.interval is not None:
+        low, high = found.interval
+        told += f" [{low:+.6g}, {high:+.6g}]"
+    told += f" over {found.n} pairs, {found.wins} won, {found.draws} drawn, {found.losses} lost"
+    if meeting.decided == "equal":
+        told += "; called equal"
+    elif meeting.decided in ("first", "second"):
+        told += f"; {meeting.first if meeting.decided == 'first' else meeting.second} is better"
+    elif meeting.decided is not None:
+        told += "; not decided yet, --pairs allows for no more"
+    elif found.more_pairs is not None:
+        told += f"; about {found.more_pairs} more pairs would tell them apart"
+    return told
