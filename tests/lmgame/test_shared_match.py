@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lmgame.cli.show import show
 from lmgame.match_header import Entrant, shared_header
 from lmgame.match_plan import MatchPlan
 from lmgame.match_state import MatchState
@@ -345,6 +346,26 @@ async def test_a_state_can_be_read_without_playing(tmp_path: Path):
     assert (state.status, state.outcome, state.scores) == ("done", match.state.outcome, match.state.scores)
     assert (state.decisions, state.tokens) == (match.state.decisions, match.state.tokens)
     assert [seat.verdicts[Verdict.OK] for seat in state.seats] == [s.verdicts[Verdict.OK] for s in match.state.seats]
+
+
+async def test_show_tells_who_decided_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    players = (PlayerRecord(model="one\x1b[2J"), PlayerRecord(model="other", reference=True))
+    plan = plan_of(COUNTING, players=players, observations=("text", "both"))
+    match = await Match(plan, tmp_path / "match.jsonl", [thinkers()[0], lambda: Faulty(1)]).play()
+    show(match.path, None)
+    shown = capsys.readouterr().out
+    assert "\x1b[2J" not in shown
+    assert "other (reference) (player_1)" in shown
+    assert "system prompt of other (reference)" in shown
+    assert "prompt (with the frame)" in shown
+    assert shown.count("infrastructure: The connection was reset.") == 1
+    scores = " to ".join(f"{score:g}" for score in match.state.scores)
+    assert f"{match.state.outcome} · score {scores} · {match.state.decisions} decisions" in shown
+    show(match.path, 1)
+    shown = capsys.readouterr().out
+    assert "decision 1" in shown
+    assert "decision 0" not in shown
+    assert "system prompt" not in shown
 
 
 def test_copies_of_a_model_sample_apart():
