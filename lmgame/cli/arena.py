@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lmgame.arena.play import play_arena
-from lmgame.arena.request import PAIRS, ArenaRequest, arena_request, budget_of
-from lmgame.arena.result import ArenaResult
+from lmgame.arenas.play import play_arena
+from lmgame.arenas.request import PAIRS, ArenaRequest, arena_request, budget_of
+from lmgame.arenas.result import ArenaResult
 from lmgame.cli import options
 from lmgame.cli.arena_display import arena_display
 from lmgame.cli.arena_dry_run import arena_dry_run

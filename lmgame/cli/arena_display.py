@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lmgame.arena.board import Board, Entry, Tally
+from lmgame.arenas.board import Board, Entry, Tally
 from lmgame.cli.display import SCREEN_ROWS, Lines, Screen, Thumbnail, duration
 from lmgame.match_state import MatchState
 from lmgame_common import printable

@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.console import Console
 
-from lmgame.arena.contenders import contenders_of
-from lmgame.arena.play import begin_arena, folder_of
-from lmgame.arena.request import ArenaRequest
-from lmgame.arena.schedule import meetings_of
-from lmgame.arena.sitting import players_of
+from lmgame.arenas.contenders import contenders_of
+from lmgame.arenas.play import begin_arena, folder_of
+from lmgame.arenas.request import ArenaRequest
+from lmgame.arenas.schedule import meetings_of
+from lmgame.arenas.sitting import players_of
 from lmgame.cli.dry_run import environment_with_keys
 from lmgame_common import printable
 from lmgame_leaderboards import game_path, is_finished

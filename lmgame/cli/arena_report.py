@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lmgame.arena.result import ArenaResult, MeetingResult
+from lmgame.arenas.result import ArenaResult, MeetingResult
 from lmgame.cli.replay import replay_path
 from lmgame_common import printable
 from lmgame_leaderboards.standings import markdown

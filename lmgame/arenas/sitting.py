@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from lmgame.arena.board import Board, Entry, GameState
-from lmgame.arena.budget import ArenaBudget
-from lmgame.arena.contenders import Contender, concurrency_of
-from lmgame.arena.request import ArenaRequest
-from lmgame.arena.schedule import Adaptive, Fixture, Meeting, RoundRobin, Schedule, UntilDecided, meetings_of
+from lmgame.arenas.board import Board, Entry, GameState
+from lmgame.arenas.budget import ArenaBudget
+from lmgame.arenas.contenders import Contender, concurrency_of
+from lmgame.arenas.request import ArenaRequest
+from lmgame.arenas.schedule import Adaptive, Fixture, Meeting, RoundRobin, Schedule, UntilDecided, meetings_of
 from lmgame.episode import EpisodePlan, EpisodeState
 from lmgame.lines import usage_of
 from lmgame.match_plan import MatchPlan

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lmgame.arena.schedule import Fixture, Meeting, Pairing, result
+from lmgame.arenas.schedule import Fixture, Meeting, Pairing, result
 from lmgame.episode import EpisodeState
 from lmgame.match_state import MatchState
 from lmgame_leaderboards import PlayedGame, PlayerRecord

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Protocol
 
-from lmgame.arena.request import ArenaRequest
+from lmgame.arenas.request import ArenaRequest
 from lmgame.match_plan import raced_id, shared_id
 from lmgame_games import Card
 from lmgame_leaderboards import PlayedGame, PlayerRecord

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from lmgame.arena.board import ArenaWatcher
-from lmgame.arena.request import ArenaRequest
+from lmgame.arenas.board import ArenaWatcher
+from lmgame.arenas.request import ArenaRequest
 from lmgame.identity import player_record
 from lmgame.players import AgentMaker, Players, check_fit, is_agent, open_players, resolved
 from lmgame.request import Request

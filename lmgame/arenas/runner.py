@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lmgame.arena.board import ArenaWatcher, Entry
-from lmgame.arena.contenders import Opened
-from lmgame.arena.schedule import Fixture
-from lmgame.arena.sitting import Sitting
+from lmgame.arenas.board import ArenaWatcher, Entry
+from lmgame.arenas.contenders import Opened
+from lmgame.arenas.schedule import Fixture
+from lmgame.arenas.sitting import Sitting
 from lmgame.episode import Episode, EpisodeState
 from lmgame.identity import told_hash, versions_here
 from lmgame.match_header import Entrant, raced_header, shared_header

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lmgame.arena.board import ArenaWatcher, Unwatched
-from lmgame.arena.contenders import Contender, contenders_of, open_contenders
-from lmgame.arena.request import ArenaRequest
-from lmgame.arena.result import ArenaResult
-from lmgame.arena.runner import ArenaRunner
-from lmgame.arena.sitting import Sitting, players_of
+from lmgame.arenas.board import ArenaWatcher, Unwatched
+from lmgame.arenas.contenders import Contender, contenders_of, open_contenders
+from lmgame.arenas.request import ArenaRequest
+from lmgame.arenas.result import ArenaResult
+from lmgame.arenas.runner import ArenaRunner
+from lmgame.arenas.sitting import Sitting, players_of
 from lmgame.identity import told_hash, versions_here
 from lmgame.players import AgentMaker
 from lmgame.storing import keep

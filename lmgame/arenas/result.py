@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from lmgame.arena.request import ArenaRequest
-from lmgame.arena.schedule import Meeting, Pairing, Schedule, UntilDecided, meetings_of
+from lmgame.arenas.request import ArenaRequest
+from lmgame.arenas.schedule import Meeting, Pairing, Schedule, UntilDecided, meetings_of
 from lmgame_leaderboards import SCHEMA_VERSION, ArenaRecord, PlayedGame, PlayerRecord, game_path
 from lmgame_leaderboards.ratings import Comparison, compare_scores
 from lmgame_leaderboards.standings import Standings, standings_of
