@@ -143,7 +143,7 @@ def _rule(console: Console, title: str) -> None:
 
 
 def _part(console: Console, title: str, text: str) -> None:
-    console.print(Text(title, style="bold"))
+    console.print(Text(printable(title), style="bold"))
     console.print(Text(printable(text)), soft_wrap=True)
 
 
