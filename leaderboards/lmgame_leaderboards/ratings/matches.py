@@ -51,10 +51,10 @@ class Matches:
         """Arrays from single matches.
 
         Args:
-            matches: In any order; the arrays don't depend on it but for the order of rows.
+            matches: In any order; the arrays don't depend on it.
             players: Names that are to be among the players even if they have no match.
         """
-        rows = list(matches)
+        rows = sorted(matches, key=lambda row: (row.game, repr(row.unit), row.first, row.second, row.result))
         names = tuple(sorted({*players, *(row.first for row in rows), *(row.second for row in rows)}))
         games = tuple(sorted({row.game for row in rows}))
         at, of_game = {name: i for i, name in enumerate(names)}, {game: i for i, game in enumerate(games)}
