@@ -5,13 +5,16 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmgame.arenas.request import ArenaRequest
 from lmgame.arenas.schedule import Meeting, Pairing, Schedule, UntilDecided, meetings_of
 from lmgame_leaderboards import SCHEMA_VERSION, ArenaRecord, PlayedGame, PlayerRecord, game_path
-from lmgame_leaderboards.ratings import Comparison, compare_scores
-from lmgame_leaderboards.standings import Standings, standings_of
+
+if TYPE_CHECKING:
+    # Slow to load, and most commands need no ratings.
+    from lmgame_leaderboards.ratings import Comparison
+    from lmgame_leaderboards.standings import Standings
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class MeetingResult:
     first: str
     """Names of the players."""
     second: str
-    comparison: Comparison
+    comparison: "Comparison"
     """Of their scores, pair by pair: the first's less the second's."""
     decided: str | None = None
     """With `--until-decided`: `first`, `second`, `equal` or `undecided`."""
@@ -71,13 +74,17 @@ class ArenaResult:
         return meetings_of(self.request, self.players)
 
     @cached_property
-    def standings(self) -> Standings:
+    def standings(self) -> "Standings":
         """Ratings, scores and the pairwise matrix, of this arena's games alone."""
+        from lmgame_leaderboards.standings import standings_of  # as above
+
         return standings_of(self.games)
 
     @cached_property
     def comparisons(self) -> list[MeetingResult]:
         """How each two players compare in each game, where they have met."""
+        from lmgame_leaderboards.ratings import compare_scores  # as above
+
         found: list[MeetingResult] = []
         for meeting in self.meetings:
             differences = [

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lmgame.arenas.request import ArenaRequest
 from lmgame.match_plan import raced_id, shared_id
 from lmgame_games import Card
 from lmgame_leaderboards import PlayedGame, PlayerRecord
-from lmgame_leaderboards.ratings import Matches, SequentialTest, next_pairs
+
+if TYPE_CHECKING:
+    # Slow to load, and most commands need no ratings.
+    from lmgame_leaderboards.ratings import Matches, SequentialTest
 
 FIRST_SEEDS = 2
 """Seeds on which neighbours meet before ratings decide who meets next."""
@@ -135,7 +138,7 @@ class UntilDecided:
     """
 
     def __init__(
-        self, meetings: Sequence[Meeting], seeds: range, test: Callable[[], SequentialTest], ahead: int
+        self, meetings: Sequence[Meeting], seeds: range, test: Callable[[], "SequentialTest"], ahead: int
     ) -> None:
         self._seeds, self._ahead = seeds, ahead
         self._meetings = list(meetings)
@@ -183,7 +186,7 @@ class Adaptive:
         self,
         meetings: Sequence[Meeting],
         seeds: range,
-        matches_of: Callable[[Sequence[PlayedGame]], Matches],
+        matches_of: Callable[[Sequence[PlayedGame]], "Matches"],
         count: int,
     ) -> None:
         self._meetings, self._seeds, self._matches_of, self._count = meetings, seeds, matches_of, count
@@ -198,6 +201,8 @@ class Adaptive:
         candidates = [name for name, pairings in left.items() if pairings]
         if not candidates:
             return []
+        from lmgame_leaderboards.ratings import next_pairs  # as above
+
         chosen = next_pairs(self._matches_of(list(played.values())), candidates, self._count)
         taken: list[Pairing] = []
         for name in chosen:

@@ -14,8 +14,6 @@ from lmgame.lines import usage_of
 from lmgame.match_plan import MatchPlan
 from lmgame.match_state import MatchState
 from lmgame_leaderboards import ArenaFolder, EpisodeLog, PlayedGame, PlayerRecord, played_game, read_episode
-from lmgame_leaderboards.ratings import SequentialTest
-from lmgame_leaderboards.standings import matches_of
 
 ROUND = 2
 """Pairings of one round for each game in flight, where results decide what is played next."""
@@ -61,8 +59,12 @@ class Sitting:
     def _schedule(self) -> Schedule:
         request, ahead = self.request, ROUND * self.workers
         if request.adaptive:
+            from lmgame_leaderboards.standings import matches_of  # slow to load, and other schedules don't need it
+
             return Adaptive(self.meetings, request.seeds, matches_of, ahead)
         if request.until_decided:
+            from lmgame_leaderboards.ratings import SequentialTest  # as above
+
             test = partial(SequentialTest, alpha=request.alpha, beta=request.beta, margin=request.margin)
             return UntilDecided(self.meetings, request.seeds, test, self.workers)
         return RoundRobin(self.meetings, request.seeds)

@@ -9,13 +9,14 @@ from rich.console import Console
 from lmgame.arenas.result import ArenaResult, MeetingResult
 from lmgame.cli.replay import replay_path
 from lmgame_common import printable
-from lmgame_leaderboards.standings import markdown
 
 
 def report(result: ArenaResult) -> None:
     """Print the standings, for two players how they compare, the folder and how to see a match."""
     console = Console(highlight=False)
     if result.played:
+        from lmgame_leaderboards.standings import markdown  # slow to load, and other commands don't need it
+
         print(printable(markdown(result.standings)))
     if len(result.players) == 2:
         for meeting in result.comparisons:

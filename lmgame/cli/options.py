@@ -72,6 +72,15 @@ MaxDecisions = Annotated[int | None, typer.Option(help="Of an episode.", rich_he
 Out = Annotated[
     Path | None, typer.Option(help="The run's folder (default runs/<id>).", rich_help_panel=OUTPUT, show_default=False)
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        help="Where results go as well: a database's URL, a file, or none (default $LMGAME_DB, or your data folder).",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over, in a new folder.", rich_help_panel=OUTPUT)]
 
 
