@@ -74,6 +74,9 @@ class Request:
     """For `vllm/MODEL`: `KEY=VALUE` over what the profile says."""
     vllm_python: str | None = None
     """For `vllm/MODEL`: the interpreter that has vLLM; None: this one."""
+    db: str | None = None
+    """The results store that finished games go to: a path, a URL, or `none`; None: what `LMGAME_DB` says, else the
+    user's own."""
 
     def __post_init__(self) -> None:
         if not self.games:

@@ -7,6 +7,7 @@ from lmgame_common.errors import (
     LmgameError,
     MissingDependencyError,
     RecordError,
+    StoreError,
     UnknownNameError,
     UsageError,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "LmgameError",
     "MissingDependencyError",
     "RecordError",
+    "StoreError",
     "UnknownNameError",
     "UsageError",
     "explained_proxies",

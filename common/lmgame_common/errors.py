@@ -47,6 +47,10 @@ class RecordError(LmgameError):
     """Raised when a run folder or an episode record can't be read or written."""
 
 
+class StoreError(LmgameError):
+    """Raised when the results store can't be opened, read or written."""
+
+
 class EndpointError(LmgameError):
     """Raised when a model's endpoint can't be reached or used as asked."""
 

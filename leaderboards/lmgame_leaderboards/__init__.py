@@ -9,6 +9,7 @@ from lmgame_leaderboards.arena_folder import (
     read_arena,
 )
 from lmgame_leaderboards.export import export
+from lmgame_leaderboards.intake import played_game, played_games, player_of, result_folders
 from lmgame_leaderboards.played import PlayedGame, PlayedSeat
 from lmgame_leaderboards.records import EpisodeLog, EpisodeWriter, is_finished, read_episode
 from lmgame_leaderboards.results import (
@@ -71,10 +72,14 @@ __all__ = [
     "load_run",
     "markdown_table",
     "mean_interval",
+    "played_game",
+    "played_games",
+    "player_of",
     "read_arena",
     "read_episode",
     "read_run",
     "request_id",
+    "result_folders",
     "run_path",
     "summarize",
 ]

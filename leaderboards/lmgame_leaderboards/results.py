@@ -1,7 +1,7 @@
 """From records to results: one row an episode, one summary a game and preset, one document a run."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median, quantiles
@@ -92,8 +92,6 @@ def episode_row(log: EpisodeLog) -> EpisodeResult:
     """Sum up one episode's record, which must have a header."""
     decisions, outcome = log.decisions, log.outcome
     last = outcome or (decisions[-1] if decisions else {"score": 0.0})
-    usages = [line.get("usage") or {} for line in decisions]
-    latencies = [line.get("latency") or {} for line in decisions]
     return EpisodeResult(
         id=log.header["episode"],
         game=log.header["game"],
@@ -105,8 +103,8 @@ def episode_row(log: EpisodeLog) -> EpisodeResult:
         outcome=outcome["outcome"] if outcome else None,
         verdicts=dict(sorted(Counter(line["verdict"] for line in decisions).items())),
         infrastructure_faults=len(log.faults),
-        usage=UsageTotals(**{name: _total(usages, name) for name in UsageTotals.__dataclass_fields__}),
-        latency=_latency(latencies),
+        usage=usage_totals(decisions),
+        latency=latency_summary(decisions),
     )
 
 
@@ -119,7 +117,15 @@ def _total(records: Iterable[Mapping[str, Any]], name: str) -> Any:
     return sum(given) if given else None
 
 
-def _latency(latencies: Sequence[Mapping[str, Any]]) -> LatencySummary:
+def usage_totals(decisions: Iterable[Mapping[str, Any]]) -> UsageTotals:
+    """Sums over the lines of decisions."""
+    usages = [line.get("usage") or {} for line in decisions]
+    return UsageTotals(**{name: _total(usages, name) for name in UsageTotals.__dataclass_fields__})
+
+
+def latency_summary(decisions: Iterable[Mapping[str, Any]]) -> LatencySummary:
+    """Means and quantiles over the lines of decisions."""
+    latencies = [line.get("latency") or {} for line in decisions]
     totals = _given(latencies, "total")
     first, between = _given(latencies, "first_token"), _given(latencies, "between_tokens")
     return LatencySummary(
