@@ -14,6 +14,7 @@ from lmgame.match_plan import one_player_only
 from lmgame.players import AgentMaker, check_fit, is_agent, open_players, resolved
 from lmgame.request import Request
 from lmgame.schedule import Scheduler
+from lmgame.storing import keep
 from lmgame.watch import Silent, Watcher
 from lmgame_common import EndpointError
 from lmgame_leaderboards import (
@@ -24,6 +25,7 @@ from lmgame_leaderboards import (
     document,
     episode_path,
     load_run,
+    played_games,
     read_episode,
 )
 from lmgame_serving import EmbeddedModel, Endpoint, named
@@ -122,6 +124,7 @@ async def play_request(
         for state in states:
             _read_state(state, folder, budget)
         if folder.finished:
+            _keep(request, folder, watcher)  # where the store could not be reached before
             watcher.note("This run is finished; --fresh plays it again, in a new folder.")
             return _result(folder)
         # The engine in this process answers one request at a time: others would only wait, and in real time pay for it.
@@ -147,6 +150,8 @@ async def play_request(
             raise
         finally:
             folder.discard_if_unplayed()
+            if any(state.status == "done" for state in states):
+                _keep(request, folder, watcher)
         return _result(folder, scheduler.stopped, scheduler.problem)
 
 
@@ -165,6 +170,12 @@ def _read_state(state: EpisodeState, folder: RunFolder, budget: Budget) -> None:
         state.status, state.outcome = "done", log.outcome["outcome"]
     elif log.decisions:
         state.status = "cut off"
+
+
+def _keep(request: Request, folder: RunFolder, watcher: Watcher) -> None:
+    """Put what is finished into the results store, whatever becomes of the rest."""
+    played = played_games(folder.path, damaged=lambda error: watcher.note(str(error)))
+    keep(played, request.db, folder.path, watcher.warn)
 
 
 def _result(folder: RunFolder, stopped: str | None = None, problem: str | None = None) -> RunResult:

@@ -14,6 +14,9 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Something a person may want to know, such as that a model is being fetched."""
 
+    def warn(self, text: str) -> None:
+        """Something that a person should still see when all is over, such as that results could not be stored."""
+
     def fetched(self, what: str, done: int, total: int | None) -> None:
         """`done` of `total` bytes of a download are here."""
 
@@ -28,6 +31,8 @@ class Silent:
     """Watches and says nothing."""
 
     def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
 
     def fetched(self, what: str, done: int, total: int | None) -> None: ...
 

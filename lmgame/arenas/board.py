@@ -114,6 +114,9 @@ class ArenaWatcher(Protocol):
     def note(self, text: str) -> None:
         """Something a person may want to know, such as that a model is being fetched."""
 
+    def warn(self, text: str) -> None:
+        """Something that a person should still see when all is over."""
+
     def fetched(self, what: str, done: int, total: int | None) -> None:
         """`done` of `total` bytes of a download are here."""
 
@@ -128,6 +131,8 @@ class Unwatched:
     """Watches and says nothing."""
 
     def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
 
     def fetched(self, what: str, done: int, total: int | None) -> None: ...
 

@@ -107,7 +107,7 @@ async def play_arena(
         finally:
             folder.discard_if_unplayed()
             if sitting.board.played:
-                keep(sitting.board.played.values(), request.settings.db, folder.path, watcher.note)
+                keep(sitting.board.played.values(), request.settings.db, folder.path, watcher.warn)
         names = {player.key: player.name for player in sitting.players.values()}
         return ArenaResult(
             folder=folder.path,

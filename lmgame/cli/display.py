@@ -118,6 +118,9 @@ class Lines:
     def note(self, text: str) -> None:
         self._line(text)
 
+    def warn(self, text: str) -> None:
+        self._line(text)
+
     def fetched(self, what: str, done: int, total: int | None) -> None:
         tenth = done * 10 // total if total else done // 10_000_000
         if tenth != self._fetching:
@@ -178,6 +181,9 @@ class Screen:
 
     def note(self, text: str) -> None:
         self._note = printable(text)
+
+    def warn(self, text: str) -> None:
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True, style="yellow")
 
     def fetched(self, what: str, done: int, total: int | None) -> None:
         if self._task is None or self._task[0] != what:
