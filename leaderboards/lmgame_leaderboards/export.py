@@ -19,6 +19,7 @@ from lmgame_leaderboards.schema import LatencyRecord, RunRecord, UsageRecord
 Kind = Literal["text", "integer", "number"]
 Column = tuple[str, Kind]
 Row = dict[str, Any]
+TableWriter = Callable[[Path, Sequence[Column], Iterable[Row]], int]
 
 RUN_COLUMNS: tuple[Column, ...] = (
     ("run", "text"),
@@ -61,15 +62,37 @@ def export(run: Path, path: Path, to: Literal["csv", "parquet"] = "csv", *, deci
     """
     if to not in ("csv", "parquet"):
         raise UsageError(f"Runs are exported to csv or parquet, not {to!r}.")
-    write = _write_csv if to == "csv" else _parquet_writer()
+    write = table_writer(to)
     record = read_run(run)
     columns, rows = (_decision_table if decisions else _episode_table)(run, record)
+    return write_new(path, lambda draft: write(draft, columns, rows))
+
+
+def table_writer(to: Literal["csv", "parquet"]) -> TableWriter:
+    """What writes a table to a file and returns the number of its rows.
+
+    Raises:
+        MissingDependencyError: For Parquet without the extra `parquet`.
+    """
+    return _write_csv if to == "csv" else _parquet_writer()
+
+
+def write_new(path: Path, write: Callable[[Path], int]) -> int:
+    """Write a file that must not exist, so that it is there whole or not at all.
+
+    Args:
+        path: The file.
+        write: Writes a draft of it and returns the number of its rows, which is returned.
+
+    Raises:
+        RecordError: If the file exists or can't be written.
+    """
     draft = path.with_name(f"{path.name}.draft")
     if os.path.lexists(path):
         raise RecordError(f"{path} exists and is not overwritten. Choose another name, or move it away.")
     try:
         try:
-            count = write(draft, columns, rows)
+            count = write(draft)
             draft.replace(path)
         except OSError as error:
             raise unwritable(path, error) from error
@@ -172,7 +195,7 @@ def _write_csv(path: Path, columns: Sequence[Column], rows: Iterable[Row]) -> in
         writer.writerow(names)
         for count, row in enumerate(rows, 1):  # noqa: B007 (the count is what is returned)
             writer.writerow([_harmless(row[name]) for name in names])
-        _sync(file)
+        sync(file)
     return count
 
 
@@ -180,12 +203,13 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
-def _sync(file: IO[Any]) -> None:
+def sync(file: IO[Any]) -> None:
+    """See what was written to an open file onto the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
-def _parquet_writer() -> Callable[[Path, Sequence[Column], Iterable[Row]], int]:
+def _parquet_writer() -> TableWriter:
     try:
         import pyarrow
         import pyarrow.parquet

@@ -32,24 +32,25 @@ MIGRATIONS: dict[int, Migration] = {}
 """By the version that is read; version 1 is the first, so there is nothing to migrate yet."""
 
 
-def check_version(version: object, where: str, writer: str | None) -> int:
+def check_version(version: object, where: str, writer: str | None, newest: int = SCHEMA_VERSION) -> int:
     """The version a record says it has, if this lmgame can read it.
 
     Args:
         version: What stands in the record's `schema_version`.
         where: The file, for messages.
         writer: The version of lmgame that wrote it, where known.
+        newest: The newest version that this lmgame reads.
 
     Raises:
-        RecordError: For a version newer than `SCHEMA_VERSION`, and for what is no version at all.
+        RecordError: For a version newer than `newest`, and for what is no version at all.
     """
     if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise RecordError(f"{where}: schema_version should be a number such as {SCHEMA_VERSION}, and is {version!r}.")
-    if version > SCHEMA_VERSION:
+        raise RecordError(f"{where}: schema_version should be a number such as {newest}, and is {version!r}.")
+    if version > newest:
         install = f"'lmgame>={writer}'" if writer else "--upgrade lmgame"
         raise RecordError(
             f"{where} was written by {f'lmgame {writer}' if writer else 'a newer lmgame'} in record format {version}; "
-            f"this lmgame reads formats up to {SCHEMA_VERSION}. Run: uv pip install {install}"
+            f"this lmgame reads formats up to {newest}. Run: uv pip install {install}"
         )
     return version
 

@@ -13,6 +13,7 @@ from lmgame.cli.doctor import doctor
 from lmgame.cli.export import export
 from lmgame.cli.play import play
 from lmgame.cli.replay import replay
+from lmgame.cli.results import app as results
 from lmgame.cli.serve import app as serve
 from lmgame.cli.show import show
 from lmgame_common import LmgameError, printable
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (play, replay, show, export, games, models, doctor):
     app.command()(command)
+app.add_typer(results, name="results")
 app.add_typer(serve, name="serve")
 
 
