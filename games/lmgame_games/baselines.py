@@ -2,12 +2,13 @@
 
 Two players are measured here: `random` draws uniformly from the action space, one move a decision, from a generator
 seeded with (seed, number of the decision); `scripted` is the game's own. Episode k has seed k, so that all players see
-the same games. A third, `pico`, is a model, which this room knows nothing of: `store` takes its scores.
+the same games. In a shared game the player meets `random`, on each seed once at either seat. A third, `pico`, is a
+model, which this room knows nothing of: `store` takes its scores.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,7 @@ from gymnasium import spaces
 from lmgame_common import GameError, UsageError
 from lmgame_games import registry
 from lmgame_games.core import Baseline, GameEnv, Move, play_moves
-from lmgame_games.shared import Seat
+from lmgame_games.shared import AGENTS, AlternatingGame, Seat, SharedGame, SimultaneousGame
 
 FILE = "baselines.json"
 PLAYERS = ("random", "scripted")
@@ -84,8 +85,56 @@ def play(env: GameEnv, player: str, seed: int) -> float:
     return env.score
 
 
+def play_shared(game: SharedGame, players: Sequence[str], seed: int) -> list[float]:
+    """Play one shared game to its end, or until a seat has used up the card's decisions; the scores, by seat."""
+    game.reset(seed=seed)  # type: ignore[attr-defined]
+    seats = [game.seat(agent) for agent in AGENTS]
+    scripted = [
+        registry.scripted_player(seat) if player == "scripted" else None
+        for seat, player in zip(seats, players, strict=True)
+    ]
+    decisions = [0, 0]
+
+    def decide(seat: int) -> list[Move]:
+        found = scripted[seat]
+        moves = found.act() if found else [random_move(seats[seat], seed, decisions[seat])]
+        decisions[seat] += 1
+        return moves
+
+    while not game.over and max(decisions) < game.card.max_decisions:
+        if isinstance(game, SimultaneousGame):
+            _play_round(game, seats, [decide(0), decide(1)])
+        elif isinstance(game, AlternatingGame):
+            seat = AGENTS.index(game.agent_selection)
+            for move in decide(seat):
+                game.step(seats[seat].action(move))
+    game.adjudicate()
+    return list(game.scores().values())
+
+
+def _play_round(game: SimultaneousGame, seats: Sequence[Seat], moves: Sequence[list[Move]]) -> None:
+    """Both seats' moves side by side, each until its list is out or its turn is over."""
+    left = {seat.agent: list(own) for seat, own in zip(seats, moves, strict=True)}
+    by_agent = {seat.agent: seat for seat in seats}
+    while any(left.values()) and not game.over:
+        actions = {agent: by_agent[agent].action(own.pop(0)) for agent, own in left.items() if own}
+        infos = game.step(actions)[-1]
+        for agent in actions:
+            if infos[agent]["turn_over"]:
+                left[agent] = []
+
+
 def measure(game: str, preset: str, player: str, episodes: int) -> Baseline:
-    """The baseline of one player under one preset, over seeds 0 to `episodes` - 1."""
+    """The baseline of one player under one preset, over seeds 0 to `episodes` - 1; of a shared game both seats of each
+    seed count."""
+    if registry.game(game).seats > 1:
+        shared = registry.make_shared(game, preset, render_mode=None)
+        scores = [
+            play_shared(shared, (player, "random") if seat == 0 else ("random", player), seed)[seat]
+            for seed in range(episodes)
+            for seat in (0, 1)
+        ]
+        return summary(scores)
     env = registry.make(game, preset, render_mode=None)
     try:
         return summary([play(env, player, seed) for seed in range(episodes)])

@@ -12,7 +12,12 @@ from lmgame_common import GameError, UnknownNameError, UsageError
 from lmgame_games.core import Card, Game, GameEnv, Player
 from lmgame_games.shared import Seat, SharedGame
 
-BUILT_IN = {"tetris": "lmgame_games.tetris:GAME", "mario": "lmgame_games.mario:GAME"}
+BUILT_IN = {
+    "tetris": "lmgame_games.tetris:GAME",
+    "mario": "lmgame_games.mario:GAME",
+    "connect4": "lmgame_games.connect4:GAME",
+    "tic-tac-toe": "lmgame_games.tic_tac_toe:GAME",
+}
 
 
 def _load(reference: str) -> Any:

@@ -12,10 +12,16 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv
 
+from lmgame_common import GameError
 from lmgame_games.core import Card, Move
 
 AGENTS = ("player_0", "player_1")
 """Names of the seats, in PettingZoo's own fashion; `player_0` moves first where seats take turns."""
+
+
+def other(agent: str) -> str:
+    """The seat across."""
+    return AGENTS[1 - AGENTS.index(agent)]
 
 
 class SharedGame(ABC):
@@ -96,11 +102,57 @@ class SharedGame(ABC):
 class AlternatingGame(SharedGame, AECEnv):  # type: ignore[type-arg]
     """A game whose seats take turns: `agent_selection` is to move, `step(action)` is its move.
 
-    Illegal actions raise GameError and change nothing; `infos[agent]` and the observations carry PettingZoo's
-    `action_mask`, the latter beside `observation`. The game ends for both seats at once.
+    Illegal actions raise GameError and change nothing. Observations are dicts with PettingZoo's `action_mask` beside
+    `observation`. A seat's reward is what it gained on the other. The game ends for both seats at once.
+
+    Subclasses write `_play`, call `_begin` at the end of their `reset`, and `_finish` when the game is over.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "is_parallelizable": False}  # noqa: RUF012
+
+    @abstractmethod
+    def _play(self, agent: str, action: Any) -> str:
+        """Play a move; who moves next. Raises GameError for an illegal one, having changed nothing."""
+
+    def step(self, action: Any) -> None:
+        """Play the move of `agent_selection`; as PettingZoo's."""
+        agent = self._started()
+        if self.terminations[agent] or self.truncations[agent]:
+            self._was_dead_step(action)
+            return
+        before = self.scores()
+        following = self._play(agent, action)
+        self._cumulative_rewards[agent] = 0.0
+        self._reward(before)
+        self.agent_selection = following
+
+    def _started(self) -> str:
+        if not getattr(self, "agents", None):
+            raise GameError(f"This game of {self.card.title} is over or was never started: call reset() first.")
+        return self.agent_selection
+
+    def _begin(self, first: str) -> None:
+        """Both seats are at the game, nobody has gained anything, and `first` is to move."""
+        self.agents = list(AGENTS)
+        self.agent_selection = first
+        self.rewards = dict.fromkeys(AGENTS, 0.0)
+        self._cumulative_rewards = dict.fromkeys(AGENTS, 0.0)
+        self.terminations = dict.fromkeys(AGENTS, False)
+        self.truncations = dict.fromkeys(AGENTS, False)
+        self.infos = {agent: {"score": 0.0} for agent in AGENTS}
+
+    def _finish(self) -> None:
+        """The game is over for both seats."""
+        self.terminations = dict.fromkeys(AGENTS, True)
+
+    def _reward(self, before: Mapping[str, float]) -> None:
+        """Give each seat what it has gained on the other since its score was that of `before`."""
+        now = self.scores()
+        gained = {agent: now[agent] - before[agent] for agent in AGENTS}
+        one, other = AGENTS
+        self.rewards = {one: gained[one] - gained[other], other: gained[other] - gained[one]}
+        self.infos = {agent: {"score": now[agent]} for agent in AGENTS}
+        self._accumulate_rewards()
 
 
 class SimultaneousGame(SharedGame, ParallelEnv):  # type: ignore[type-arg]
