@@ -1,10 +1,12 @@
 """Find out how well language and vision-language models play games.
 
-`play` plays and returns typed results, `play_async` is its twin for programs with an event loop, `make` makes a game's
-environment.
+`play` lets a model play and returns typed results, `match` and `arena` let models play against each other; `play_async`
+and its like are their twins for programs with an event loop. `make` makes a game's environment.
 """
 
-from lmgame.api import play, play_async
+from lmgame.api import arena, arena_async, match, match_async, play, play_async
+from lmgame.arenas.request import ArenaRequest
+from lmgame.arenas.result import ArenaResult
 from lmgame.request import Request
 from lmgame.run import RunResult, play_request
 from lmgame_common import LmgameError
@@ -12,12 +14,18 @@ from lmgame_games import make
 from lmgame_leaderboards import EpisodeResult, Summary
 
 __all__ = [
+    "ArenaRequest",
+    "ArenaResult",
     "EpisodeResult",
     "LmgameError",
     "Request",
     "RunResult",
     "Summary",
+    "arena",
+    "arena_async",
     "make",
+    "match",
+    "match_async",
     "play",
     "play_async",
     "play_request",

@@ -117,6 +117,9 @@ class ArenaWatcher(Protocol):
     def warn(self, text: str) -> None:
         """Something that a person should still see when all is over."""
 
+    def warn(self, text: str) -> None:
+        """Something that a person should still see when all is over, such as that a model doesn't answer."""
+
     def fetched(self, what: str, done: int, total: int | None) -> None:
         """`done` of `total` bytes of a download are here."""
 
@@ -131,6 +134,8 @@ class Unwatched:
     """Watches and says nothing."""
 
     def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
 

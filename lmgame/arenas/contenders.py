@@ -88,7 +88,7 @@ class _Notes(Silent):
     """Passes on what is told while a model is opened."""
 
     def __init__(self, watcher: ArenaWatcher) -> None:
-        self.note, self.fetched = watcher.note, watcher.fetched
+        self.note, self.warn, self.fetched = watcher.note, watcher.warn, watcher.fetched
 
 
 @asynccontextmanager
@@ -124,7 +124,7 @@ async def open_contenders(
                 await closing.wait()
         except (EndpointError, InfrastructureError) as error:
             opened.failed[model] = error
-            watcher.note(f"{contender.record.name}: {error}")
+            watcher.warn(f"{contender.record.name} can't play: {error}")
         except LmgameError as error:
             if told.done():
                 raise

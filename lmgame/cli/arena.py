@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from lmgame.arenas.play import play_arena
-from lmgame.arenas.request import PAIRS, ArenaRequest, arena_request, budget_of
+from lmgame.arenas.request import PAIRS, PAIRS_AT_MOST, ArenaRequest, arena_request, budget_of
 from lmgame.arenas.result import ArenaResult
 from lmgame.cli import options
 from lmgame.cli.arena_display import arena_display
@@ -17,9 +17,13 @@ from lmgame.cli.arena_dry_run import arena_dry_run
 from lmgame.cli.arena_report import report
 from lmgame_common import InterruptedRunError, printable
 
+PLAYERS = (
+    "Who plays, given once for each: pico, smollm2, openai/…, vllm/…, URL#model, random, scripted, …; `lmgame models` "
+    "lists them."
+)
 ModelsOption = Annotated[
     list[str],
-    typer.Option("--model", "-m", help="Who plays; given once for each player. " + options.MODEL, show_default=False),
+    typer.Option("--model", "-m", help=PLAYERS, show_default=False),
 ]
 GamesOption = Annotated[
     list[str], typer.Option("--game", "-g", help="NAME or NAME/PRESET; may be given several times.")
@@ -27,8 +31,8 @@ GamesOption = Annotated[
 PairsOption = Annotated[
     int | None,
     typer.Option(
-        help="Seeds on which each two models meet in each game, in both seat orders where they share it "
-        f"(default {PAIRS}; at most so many where results decide how many are needed).",
+        help="Seeds on which any two models meet in a game, in both seat orders where they share it "
+        f"(default {PAIRS}, or up to {PAIRS_AT_MOST} where results or a budget decide).",
         show_default=False,
     ),
 ]
