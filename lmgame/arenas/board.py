@@ -115,9 +115,6 @@ class ArenaWatcher(Protocol):
         """Something a person may want to know, such as that a model is being fetched."""
 
     def warn(self, text: str) -> None:
-        """Something that a person should still see when all is over."""
-
-    def warn(self, text: str) -> None:
         """Something that a person should still see when all is over, such as that a model doesn't answer."""
 
     def fetched(self, what: str, done: int, total: int | None) -> None:
@@ -134,8 +131,6 @@ class Unwatched:
     """Watches and says nothing."""
 
     def note(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
 
