@@ -107,8 +107,11 @@ class CountingEnv(_Toy, AlternatingGame):
         return self.total >= 21 or self.lost is not None or self.stopped
 
     def step(self, action: int) -> None:
+        self.agent_selection = self._play(self.agent_selection, action)
+
+    def _play(self, agent: str, action: int) -> str:
         self.total += action + 1
-        self.agent_selection = AGENTS[1 - AGENTS.index(self.agent_selection)]
+        return AGENTS[1 - AGENTS.index(agent)]
 
     def scores(self) -> dict[str, float]:
         if self.total >= 21:
