@@ -25,8 +25,9 @@ from lmgame_games.card_check import ConformanceError, check_card, expect, moves_
 from lmgame_games.core import GameEnv, Move, frame_of
 from lmgame_games.registry import card, make, scripted_player
 from lmgame_games.registry import game as registered
+from lmgame_games.shared_testing import check_shared_game
 
-__all__ = ["ConformanceError", "check_card", "check_game"]
+__all__ = ["ConformanceError", "check_card", "check_game", "check_shared_game"]
 
 type Env = GameEnv[Any, Any]
 
