@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lmgame.request import AGENTS
-from lmgame_games import card, game
+from lmgame_games import Card, card, game
 from lmgame_games import games as registered
 from lmgame_serving import PICO_GAMES, PROVIDERS
 
@@ -24,21 +24,25 @@ def games(
     if name:
         _card(console, name, preset)
         return
-    table = Table("game", "preset", "title", *BASELINES.values(), box=None, pad_edge=False)
+    table = Table("game", "preset", "title", "players", *BASELINES.values(), box=None, pad_edge=False)
     for found in registered().values():
         for preset in found.presets:
             shown = card(found.name, preset)
-            cells = [found.name, preset, shown.title]
+            cells = [found.name, preset, shown.title, str(shown.seats)]
             for player in BASELINES:
                 measured = shown.baselines.get(player)
-                cells.append(f"{measured.mean:,.1f}" if measured else "–")
+                decimals = 1 if shown.seats == 1 else 2
+                cells.append(f"{measured.mean:,.{decimals}f}" if measured else "–")
             table.add_row(*cells)
     for column in table.columns:
         column.overflow = "fold"
     for column in table.columns[:2]:
         column.no_wrap = True  # these are names to be typed
     console.print(table)
-    console.print("\nlmgame games GAME shows a card; lmgame play --model human --game GAME lets you play it.")
+    console.print(
+        "\nlmgame games GAME shows a card; lmgame play --model human --game GAME lets you play one for one player.\n"
+        "Games for two are played by lmgame match; their baselines are mean scores against random."
+    )
 
 
 def _card(console: Console, name: str, preset: str | None) -> None:
@@ -54,8 +58,11 @@ def _card(console: Console, name: str, preset: str | None) -> None:
         "An answer": " or ".join(shown.answers),
         "Illegal": shown.illegal,
         "Score": shown.score,
-        "Time": f"{shown.fps:g} frames a second; {shown.move_frames}",
-        "Decisions": f"at most {shown.max_decisions} an episode, at most {shown.max_moves} moves each",
+        "Players": _players(shown),
+        "Time": f"{shown.fps:g} frames a second; {shown.move_frames}" if shown.timed else shown.move_frames,
+        "Decisions": f"at most {shown.max_decisions} {'an episode' if shown.seats == 1 else 'a seat'}, at most "
+        f"{shown.max_moves} move{'s' if shown.max_moves > 1 else ''} each; {shown.forfeit_after} unusable answers in a "
+        "row end the game",
         "Seed": shown.seed,
         "Options": "; ".join(f"{option}: {meaning}" for option, meaning in found.options.items()) or "none",
         "Why so": shown.notes,
@@ -64,11 +71,19 @@ def _card(console: Console, name: str, preset: str | None) -> None:
         if fact:
             console.print(f"\n{title}", style="bold")
             console.print(f"  {fact}", markup=False)
-    console.print("\nBaselines", style="bold")
+    against = "" if shown.seats == 1 else ", against random, seats swapped on each seed"
+    console.print(f"\nBaselines{against}", style="bold")
     for player, measured in shown.baselines.items():
         low, high = measured.ci95
         label = f"{player} (reference: trained on the game)" if measured.reference else player
         console.print(f"  {label}: {measured.mean:,.2f} (95 % CI {low:,.2f} to {high:,.2f}, n = {measured.n})")
+
+
+def _players(shown: Card) -> str:
+    if shown.seats == 1:
+        return "1; in a match both play the same seed, and the higher score wins"
+    order = "both move at once" if shown.simultaneous else "they take turns"
+    return f"{shown.seats}: {order}; a pair of matches swaps the seats on the same seed"
 
 
 def models() -> None:
