@@ -8,6 +8,7 @@ from typing import Any
 from lmgame.match_plan import check_shared
 from lmgame.request import AGENTS, MAX_SEED, Request
 from lmgame_common import UsageError
+from lmgame_games import game
 from lmgame_serving import VLLM
 
 BUDGETS = ("games", "tokens", "usd")
@@ -80,6 +81,8 @@ class ArenaRequest:
                 raise UsageError(f"--price names {model}, which is not among the models.")
         for card in self.settings.cards():
             check_shared(card, self.settings.clock, self.models)
+            if "scripted" in self.models and game(card.game).scripted is None:
+                raise UsageError(f"{card.game} has no scripted player; leave out the game or --model scripted.")
 
     @property
     def seed(self) -> int:

@@ -39,6 +39,14 @@ def score_of(entry: Entry) -> str:
     return f"{state.score:,.6g}"
 
 
+def heading_of(entry: Entry) -> str:
+    """Game, seed, players and scores in short, for above a board."""
+    names = [printable(player.name)[:16] for player in entry.fixture.players]
+    score = score_of(entry)
+    told = f"{names[0]} {score} {names[1]}" if len(names) == 2 else f"{names[0]} {score}"
+    return f"{title_of(entry)} · {told}"
+
+
 def last_fault_of(entry: Entry) -> str:
     """The last infrastructure fault of any seat; empty if there was none."""
     state = entry.state
@@ -183,7 +191,7 @@ class LiveArenaDisplay(Screen, _Arena):
         bar = ProgressBar(total=max(1, len(board.entries)), completed=board.done, width=40)
         standings, games = self._standings(board), self._games(board)
         return Group(
-            Columns(screens), standings, Text(), games, bar, Text(self._overall()), Text(self._note, style="dim")
+            Columns(screens), standings, Text(), games, bar, Text(f" {self._overall()}"), Text(self._note, style="dim", no_wrap=True, overflow="ellipsis")
         )
 
     def _standings(self, board: Board) -> Table:

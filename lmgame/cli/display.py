@@ -41,7 +41,7 @@ class Thumbnail:
 
 def _half_blocks(frame: np.ndarray, rows: int) -> tuple[int, list[Segment]]:
     height, width = frame.shape[:2]
-    tall = rows * 2
+    tall = min(rows * 2, height // 2 * 2)  # a small picture is not blown up
     wide = max(1, round(tall * width / height))
     # The mean of each block keeps thin lines visible that plain sampling would lose.
     edges_y = np.linspace(0, height, tall + 1).astype(int)
