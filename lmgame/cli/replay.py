@@ -6,22 +6,35 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lmgame.film import film, film_suffix
+from lmgame.film import film_of, film_suffix
 
 
 def replay(
-    episode: Annotated[Path, typer.Argument(help="An episode's record, `RUN/episodes/….jsonl`.", show_default=False)],
+    records: Annotated[
+        list[Path],
+        typer.Argument(
+            help="An episode's record, `RUN/episodes/….jsonl`; the two of a raced match; or that of a shared game.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The film, .mp4 or .gif; by default beside the run.", show_default=False)
     ] = None,
-    speed: Annotated[float, typer.Option(help="Game seconds a second of film.")] = 1.0,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            help="Game seconds a second of film; by default 1, or more where a match would take over two minutes.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Draw an episode anew from its record, as a film."""
-    out = out or replay_path(episode)
-    seconds = film(episode, out, speed)
+    """Draw an episode or a match anew from its records, as a film."""
+    out = out or replay_path(*records)
+    seconds = film_of(records, out, speed)
     Console(highlight=False).print(f"{out} ({seconds:.1f} s)", markup=False, soft_wrap=True)
 
 
-def replay_path(episode: Path) -> Path:
-    """Where an episode's film goes unless told otherwise: `RUN/replays/`."""
-    return episode.parent.parent / "replays" / (episode.stem + film_suffix())
+def replay_path(*records: Path) -> Path:
+    """Where the film goes unless told otherwise: `RUN/replays/`."""
+    name = "-vs-".join(record.stem for record in records)
+    return records[0].parent.parent / "replays" / (name + film_suffix())
