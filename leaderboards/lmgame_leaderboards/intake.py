@@ -3,7 +3,9 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from lmgame_leaderboards.schema import PlayerRecord, RunRecord, Versions
 CARTRIDGE_GAMES = ("mario",)
 """Games that are played on a cartridge image: records name the image once for all games of a run."""
 
-WHOLE = 2**63 - 1
+LARGEST = 2**63 - 1
 """The largest whole number that databases hold."""
 
 Damaged = Callable[[RecordError], None]
@@ -199,17 +201,21 @@ def check_storable(game: PlayedGame, where: str) -> PlayedGame:
 
 
 def _problem(game: PlayedGame) -> str | None:
-    numbers: list[Any] = [game.version, game.max_decisions, game.seed, game.finished]
+    whole: list[int | None] = [game.version, game.max_decisions, game.seed]
+    real: list[float | None] = [game.finished]
     texts = [game.game, game.preset, game.clock, game.rom, game.outcome, game.run, game.episode]
     for seat in game.seats:
-        usage, latency, player = seat.usage, seat.latency, seat.player
-        numbers += [seat.score, seat.decisions, seat.infrastructure_faults, *seat.verdicts.values()]
-        numbers += [getattr(usage, name) for name in usage.__dataclass_fields__]
-        numbers += [getattr(latency, name) for name in latency.__dataclass_fields__]
-        texts += [player.model, player.base_url, seat.observation, seat.prompt_hash]
-    for number in numbers:
-        if number is not None and not -WHOLE <= number <= WHOLE:  # not true of what is not a number either
+        usage = asdict(seat.usage)
+        whole += [seat.decisions, seat.infrastructure_faults, *seat.verdicts.values()]
+        real += [seat.score, usage.pop("cost_usd"), *asdict(seat.latency).values()]
+        whole += usage.values()
+        texts += [seat.player.model, seat.player.base_url, seat.observation, seat.prompt_hash]
+    for number in whole:
+        if number is not None and not -LARGEST <= number <= LARGEST:
             return f"the number {number} is out of range"
+    for number in real:
+        if number is not None and not isfinite(number):
+            return f"the number {number} isn't finite"
     for text in texts:
         if text is not None and ("\0" in text or text.encode(errors="replace").decode() != text):
             return f"the text {text!r} has characters that can't be stored"

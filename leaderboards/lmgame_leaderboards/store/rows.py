@@ -39,8 +39,16 @@ class GameRows:
         return self.game["finished"], self.game["digest"]
 
 
-def rows_of(game: PlayedGame) -> GameRows:
+Players = dict[int, tuple[PlayerRecord, Values]]
+"""Rows of players by their `id`, each beside its player, so that no other can get that id meanwhile."""
+
+
+def rows_of(game: PlayedGame, known: Players) -> GameRows:
     """The rows of a game. Entries that are None in settings and options are dropped, as identities drop them.
+
+    Args:
+        game: The game.
+        known: The rows of players seen before, which is added to; many games share few players.
 
     Raises:
         ValueError: If it has numbers that aren't finite.
@@ -50,21 +58,22 @@ def rows_of(game: PlayedGame) -> GameRows:
     seat_rows: list[Values] = []
     for number, seat in enumerate(game.seats):
         player = seat.player
-        settings = canonical_json(player.model_dump(mode="json", exclude=OUTSIDE_KEY))
-        player_key = player.key
-        players[player_key] = {"key": player_key, "model": player.model, "settings": settings}
+        if id(player) not in known:
+            known[id(player)] = player, _player_row(player)
+        player_row = known[id(player)][1]
+        players[player_row["key"]] = player_row
         seat_rows.append(
             {
                 "game_key": key,
                 "number": number,
-                "player_key": player_key,
+                "player_key": player_row["key"],
                 "base_url": player.base_url,
                 "reference": player.reference,
                 "score": float(seat.score),
                 "decisions": seat.decisions,
                 "observation": seat.observation,
                 "prompt_hash": seat.prompt_hash,
-                "verdicts": canonical_json(seat.verdicts),
+                "verdicts": json.dumps(dict(seat.verdicts), sort_keys=True, separators=(",", ":")),
                 "infrastructure_faults": seat.infrastructure_faults,
                 **{name: getattr(seat.usage, name) for name in USAGE},
                 "cost_usd": _float(seat.usage.cost_usd),
@@ -88,6 +97,11 @@ def rows_of(game: PlayedGame) -> GameRows:
     }
     digest = _digest([row, seat_rows])
     return GameRows(players, {**row, "source": game.source, "digest": digest}, seat_rows)
+
+
+def _player_row(player: PlayerRecord) -> Values:
+    settings = canonical_json(player.model_dump(mode="json", exclude=OUTSIDE_KEY))
+    return {"key": player.key, "model": player.model, "settings": settings}
 
 
 def _float(value: float | None) -> float | None:
@@ -122,7 +136,7 @@ def games_of(rows: Iterable[Row[Any]], settings: dict[str, str]) -> list[PlayedG
         rows: Ordered by game and number of the seat.
         settings: Of all players, by key.
     """
-    known: dict[tuple[str, str | None, bool], PlayerRecord] = {}
+    players: dict[tuple[str, str | None, bool], PlayerRecord] = {}
     parsed: dict[str, dict[str, Any]] = {}
     found: list[tuple[tuple[str, str, int, str], PlayedGame]] = []
     head = 6 + len(GAME_COLUMNS)
@@ -143,10 +157,12 @@ def games_of(rows: Iterable[Row[Any]], settings: dict[str, str]) -> list[PlayedG
                 faults,
                 *figures,
             ) = row[head:]
-            player = known.get((player_key, base_url, reference))
+            player = players.get((player_key, base_url, reference))
             if player is None:
                 about = {**json.loads(settings[player_key]), "base_url": base_url, "reference": reference}
-                player = known[player_key, base_url, reference] = PlayerRecord.model_validate(about)
+                player = players[player_key, base_url, reference] = PlayerRecord.model_validate(about)
+            if verdicts not in parsed:
+                parsed[verdicts] = json.loads(verdicts)
             of_seats.append(
                 PlayedSeat(
                     player=player,
@@ -154,7 +170,7 @@ def games_of(rows: Iterable[Row[Any]], settings: dict[str, str]) -> list[PlayedG
                     decisions=decisions,
                     observation=observation,
                     prompt_hash=prompt_hash,
-                    verdicts=json.loads(verdicts),
+                    verdicts=parsed[verdicts],
                     infrastructure_faults=faults,
                     usage=UsageTotals(*figures[: len(USAGE)]),
                     latency=LatencySummary(*figures[len(USAGE) :]),
@@ -162,7 +178,7 @@ def games_of(rows: Iterable[Row[Any]], settings: dict[str, str]) -> list[PlayedG
             )
         _, game, preset, clock, seed, options, *plain = row[:head]
         if options not in parsed:
-            parsed[options] = json.loads(options)
+            parsed[options] = json.loads(options)  # shared by games, as verdicts are: nobody changes them
         played = PlayedGame(
             game=game,
             preset=preset,

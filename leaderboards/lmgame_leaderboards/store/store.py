@@ -16,7 +16,7 @@ from lmgame_leaderboards.published import PublishedScore
 from lmgame_leaderboards.store import tables
 from lmgame_leaderboards.store.connect import WRITING, connect, explained
 from lmgame_leaderboards.store.place import database_url, shown
-from lmgame_leaderboards.store.rows import GameRows, games_of, query, rows_of
+from lmgame_leaderboards.store.rows import GameRows, Players, games_of, query, rows_of
 from lmgame_leaderboards.store.upgrade import upgrade
 
 BATCH = 1000
@@ -109,10 +109,11 @@ class Store:
             StoreError: If the store can't be written.
         """
         latest: dict[str, GameRows] = {}
+        known: Players = {}
         count = 0
         for count, game in enumerate(played, 1):  # noqa: B007 (the count is what is needed)
             try:
-                rows = rows_of(game)
+                rows = rows_of(game, known)
             except ValueError as error:
                 raise StoreError(f"The game {game.episode} of {game.run} can't be stored: {error}.") from error
             key = rows.game["key"]
