@@ -13,15 +13,13 @@ from lmgame_games.tetris.cards import card
 from lmgame_games.tetris.engine import Engine
 from lmgame_games.tetris.guideline import FPS, MOVE_FRAMES, GuidelineEngine
 from lmgame_games.tetris.lmgame_bench import BenchEngine
-from lmgame_games.tetris.picture import HEIGHT, HIDDEN_ROWS_SHOWN, WIDTH, Picture
-from lmgame_games.tetris.pieces import CELLS, corner
+from lmgame_games.tetris.picture import HEIGHT, WIDTH, Picture, picture_of
 
 type Observation = dict[str, np.ndarray]
 
 _ENGINES: dict[str, type[Engine]] = {"standard": GuidelineEngine, "lmgame-bench-2025": BenchEngine}
 _SHOWN = {"standard": 5, "lmgame-bench-2025": 4}
 _CELLS = HEIGHT * WIDTH
-_PICTURED = (HEIGHT + HIDDEN_ROWS_SHOWN) * WIDTH
 _BOARD = (HEIGHT, WIDTH)
 _UINT8 = np.dtype(np.uint8)
 
@@ -151,32 +149,7 @@ class TetrisEnv(GameEnv[Any, Any]):
 
     def picture(self) -> Picture:
         """What the present frame shows."""
-        engine = self.engine
-        if engine.over:
-            kind, active, ghost = 0, (), ()
-        else:
-            kind = engine.kind
-            x, y = corner(engine.pos)
-            top = HEIGHT - 1 - y
-            active = ghost = tuple([(top - dy, x + dx) for dx, dy in CELLS[kind][engine.rotation]])
-            if self._guideline and (down := engine.drop_rows()):
-                ghost = tuple([(row + down, column) for row, column in active])
-        return Picture(
-            bytes(engine.cells[-_PICTURED:]).rjust(_PICTURED, b"\0"),
-            active,
-            kind,
-            engine.rotation,
-            ghost if self._guideline else (),
-            tuple(engine.next_kinds(self._shown)),
-            self._guideline,
-            engine.hold_kind,
-            engine.hold_used,
-            engine.score,
-            engine.lines,
-            engine.level,
-            engine.pieces,
-            bool(engine.over),
-        )
+        return picture_of(self.engine, shown=self._shown, guideline=self._guideline)
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         """The present frame, uint8 (height, width, 3), a fresh array; None where the render mode is None."""

@@ -232,11 +232,15 @@ class GuidelineEngine(Engine):
     def _lock(self) -> None:
         spin = self.spin()
         hidden = not self.mask & ((1 << _HIDDEN) - 1)
-        lines = self._settle()
-        points, self.back_to_back, self.combo = award(lines, spin, self.level, self.back_to_back, self.combo)
+        lines, again = self._settle(), self.back_to_back
+        points, self.back_to_back, self.combo = award(lines, spin, self.level, again, self.combo)
         self.score += points
         self.level = min(TOP_LEVEL, 1 + self.lines // LINES_A_LEVEL)
         if hidden:
             self.over = "lock_out"
         else:
-            self._spawn(self._deal())
+            self._go_on(lines, spin, again)
+
+    def _go_on(self, lines: int, spin: Spin, again: bool) -> None:
+        """The next piece, after a lock that cleared `lines`; `again` is `back_to_back` as it was before."""
+        self._spawn(self._deal())

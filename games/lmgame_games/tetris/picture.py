@@ -4,11 +4,16 @@ Kinds of piece are numbered everywhere in this package: 0 empty, 1..7 = I, O, T,
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lmgame_games.tetris.engine import Engine
 
 WIDTH, HEIGHT = 10, 20
 """Visible columns and rows of the board."""
 HIDDEN_ROWS_SHOWN = 2
 """Rows above the visible board that a frame shows where something is in them."""
+_PICTURED = (HEIGHT + HIDDEN_ROWS_SHOWN) * WIDTH
 
 
 @dataclass(slots=True)
@@ -42,3 +47,30 @@ class Picture:
     pieces: int
     """Pieces locked so far."""
     game_over: bool
+
+
+def picture_of(engine: "Engine", *, shown: int, guideline: bool) -> Picture:
+    """What the present frame of a game shows: `shown` next pieces, and with `guideline` hold and the ghost."""
+    if engine.over:
+        kind, active, ghost = 0, (), ()
+    else:
+        kind = engine.kind
+        active = ghost = tuple([(HEIGHT - 1 - y, x) for x, y in engine.piece_cells()])
+        if guideline and (down := engine.drop_rows()):
+            ghost = tuple([(row + down, column) for row, column in active])
+    return Picture(
+        bytes(engine.cells[-_PICTURED:]).rjust(_PICTURED, b"\0"),
+        active,
+        kind,
+        engine.rotation,
+        ghost if guideline else (),
+        tuple(engine.next_kinds(shown)),
+        guideline,
+        engine.hold_kind,
+        engine.hold_used,
+        engine.score,
+        engine.lines,
+        engine.level,
+        engine.pieces,
+        bool(engine.over),
+    )

@@ -31,15 +31,19 @@ class TetrisPlayer:
         """The moves that place the piece in play, by way of hold where that is better."""
         engine = self._env.engine
         # Four lines at once bring more than four times one only where the guideline counts the points.
-        stack = isinstance(engine, GuidelineEngine) and may_stack(engine.board)
-        best, moves = float("-inf"), list[int]()
-        for presses, game in _ways(engine):
-            mask = game.mask >> ROW * game.drop_rows()
-            board, lines = after(game.board & (1 << ROW * (FLOOR + game.ROWS)) - 1, mask)
-            value = worth(board, mask, lines, stack=stack) + PRESS * len(presses)
-            if value > best:
-                best, moves = value, presses
-        return [*(Move(engine.MOVES[press]) for press in moves), Move("hard_drop")]
+        return best_moves(engine, stack=isinstance(engine, GuidelineEngine) and may_stack(engine.board))
+
+
+def best_moves(engine: Engine, *, stack: bool) -> list[Move]:
+    """The moves to the best place of the piece in play, the drop included; for `stack` see `worth`."""
+    best, moves = float("-inf"), list[int]()
+    for presses, game in _ways(engine):
+        mask = game.mask >> ROW * game.drop_rows()
+        board, lines = after(game.board & (1 << ROW * (FLOOR + game.ROWS)) - 1, mask)
+        value = worth(board, mask, lines, stack=stack) + PRESS * len(presses)
+        if value > best:
+            best, moves = value, presses
+    return [*(Move(engine.MOVES[press]) for press in moves), Move("hard_drop")]
 
 
 def _ways(engine: Engine) -> Iterator[Way]:

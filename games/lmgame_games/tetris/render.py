@@ -27,7 +27,8 @@ BOARD_X, BOARD_Y = 32, HIDDEN_ROWS_SHOWN * CELL
 
 _SMALL = 12
 """Side of a cell in the hold box and the queue."""
-_PANEL_X = 200
+PANEL_X = 200
+"""Pixel at which what is beside the board begins."""
 _NEXT_Y, _NEXT_STEP, _QUEUE = 66, 30, 5
 
 Colour = tuple[int, int, int]
@@ -49,9 +50,15 @@ PIECES: tuple[Colour, ...] = (
     (255, 150, 20),  # L orange
 )
 """Colours by kind of piece, as the Tetris guideline gives them."""
+GARBAGE: Colour = (172, 172, 178)
 
-# Codes of a cell: which sprite lies there. A kind of piece plus one of these, or 0 for empty.
+type Label = tuple[str, int, int]
+"""Words, and their place right of `PANEL_X`."""
+
+# Codes of a cell: which sprite lies there. A kind of piece plus one of the first two, or 0 for empty.
 _ACTIVE, _GHOST, _OUTSIDE = 7, 14, 22
+GARBAGE_CODE = 23
+"""What stands in `Picture.cells` for a cell of garbage."""
 _ABOVE = HIDDEN_ROWS_SHOWN * WIDTH
 _NOTHING_ABOVE = bytes([_OUTSIDE]) * _ABOVE
 
@@ -93,7 +100,9 @@ def _cell_sprites() -> tuple[np.ndarray, ...]:
     ghost = [_block(_scaled(c, 0.12), c, GRID, CELL) for c in PIECES[1:]]
     outside = np.empty((CELL, CELL, 3), np.uint8)
     outside[:] = BACKGROUND
-    return (plain, *locked, *active, *ghost, outside)
+    garbage = _block(_scaled(GARBAGE, 0.75), _scaled(GARBAGE, 0.42), GRID, CELL)
+    garbage[6:10, 6:10] = _scaled(GARBAGE, 0.42)
+    return (plain, *locked, *active, *ghost, outside, garbage)
 
 
 @cache
@@ -123,7 +132,7 @@ def _glyph(character: str, colour: Colour, scale: int) -> np.ndarray:
     return glyph
 
 
-def _write(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour, scale: int = 1) -> None:
+def write(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour, scale: int = 1) -> None:
     """Put a line of text on a canvas, 7 × `scale` pixels a character, its top left corner at (x, y)."""
     for character in text:
         glyph = _glyph(character, colour, scale)
@@ -132,7 +141,7 @@ def _write(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour, scale:
 
 
 @cache
-def _blank(has_hold: bool) -> np.ndarray:
+def _blank(labels: tuple[Label, ...]) -> np.ndarray:
     """The canvas with everything that never changes: numbers of rows and columns, the board's frame, labels."""
     canvas = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 3), np.uint8)
     canvas[:] = BACKGROUND
@@ -140,15 +149,11 @@ def _blank(has_hold: bool) -> np.ndarray:
     canvas[BOARD_Y : bottom + 2, BOARD_X - 2 : right + 2] = FRAME
     canvas[BOARD_Y:bottom, BOARD_X:right] = np.tile(_cell_sprites()[0], (HEIGHT, WIDTH, 1))
     for row in range(HEIGHT):
-        _write(canvas, f"{row:>2}", 11, BOARD_Y + row * CELL + 3, TEXT)
+        write(canvas, f"{row:>2}", 11, BOARD_Y + row * CELL + 3, TEXT)
     for column in range(WIDTH):
-        _write(canvas, str(column), BOARD_X + column * CELL + 5, bottom + 5, TEXT)
-    labels = [("NEXT", 0, 52), ("SCORE", 0, 222), ("LINES", 0, 264), ("LEVEL", 50, 264)]
-    labels += [("PIECES", 0, 306), ("ANGLE", 50, 306)]
-    if has_hold:
-        labels.append(("HOLD", 0, 4))
+        write(canvas, str(column), BOARD_X + column * CELL + 5, bottom + 5, TEXT)
     for label, x, y in labels:
-        _write(canvas, label, _PANEL_X + x, y, LABEL)
+        write(canvas, label, PANEL_X + x, y, LABEL)
     return canvas
 
 
@@ -158,11 +163,11 @@ def _banner(game_over: bool) -> np.ndarray:
     banner = np.empty((HIDDEN_ROWS_SHOWN * CELL, WIDTH * CELL, 3), np.uint8)
     banner[:] = BACKGROUND
     if game_over:
-        _write(banner, "GAME OVER", 18, 5, ALERT, 2)
+        write(banner, "GAME OVER", 18, 5, ALERT, 2)
     return banner
 
 
-class _Number:
+class Number:
     """A number on the canvas, left-aligned; only digits that changed are drawn.
 
     None shows as a dash, a number with more digits than there is room for as all nines.
@@ -189,11 +194,27 @@ class _Number:
 class Renderer:
     """Draws pictures. What it drew before makes a frame faster and never different."""
 
+    LABELS: tuple[Label, ...] = (
+        ("NEXT", 0, 52),
+        ("SCORE", 0, 222),
+        ("LINES", 0, 264),
+        ("LEVEL", 50, 264),
+        ("PIECES", 0, 306),
+        ("ANGLE", 50, 306),
+    )
+    """What is written beside the board, whatever the state."""
+
     def __init__(self) -> None:
         self._has_hold: bool | None = None
 
     def draw(self, picture: Picture) -> np.ndarray:
         """The frame of one moment, a fresh uint8 array of shape (384, 288, 3)."""
+        self._update(picture)
+        self._score.show(picture.score)
+        return self._canvas.copy()
+
+    def _update(self, picture: Picture) -> None:
+        """Bring the canvas to a picture, all but its score."""
         if picture.has_hold is not self._has_hold:
             self._start(picture.has_hold)
         if picture.game_over is not self._game_over:
@@ -206,17 +227,15 @@ class Renderer:
         if (hold := (picture.hold, picture.hold_used)) != self._hold and picture.has_hold:
             self._hold = hold
             self._hold_box[...] = _box_sprites(picture.hold_used)[picture.hold]
-        self._score.show(picture.score)
         self._lines.show(picture.lines)
         self._level.show(picture.level or None)
         self._pieces.show(picture.pieces)
         self._angle.show(90 * picture.rotation)
-        return self._canvas.copy()
 
     def _start(self, has_hold: bool) -> None:
         """Begin a new canvas, and remember what lies where on it."""
         self._has_hold = has_hold
-        self._canvas = canvas = _blank(has_hold).copy()
+        self._canvas = canvas = _blank((*self.LABELS, *([("HOLD", 0, 4)] if has_hold else []))).copy()
         rows, columns = range(-HIDDEN_ROWS_SHOWN, HEIGHT), range(WIDTH)
         places = [(BOARD_Y + row * CELL, BOARD_X + column * CELL) for row in rows for column in columns]
         self._places = [canvas[y : y + CELL, x : x + CELL] for y, x in places]
@@ -225,15 +244,15 @@ class Renderer:
         self._codes = bytearray(_NOTHING_ABOVE + bytes(WIDTH * HEIGHT))
         self._game_over = False
         self._hold = (0, False)
-        self._hold_box = canvas[18 : 18 + 2 * _SMALL, _PANEL_X : _PANEL_X + 4 * _SMALL]
+        self._hold_box = canvas[18 : 18 + 2 * _SMALL, PANEL_X : PANEL_X + 4 * _SMALL]
         self._queue: tuple[int, ...] = ()
         tops = [_NEXT_Y + i * _NEXT_STEP for i in range(_QUEUE)]
-        self._queue_boxes = [canvas[y : y + 2 * _SMALL, _PANEL_X : _PANEL_X + 4 * _SMALL] for y in tops]
-        self._score = _Number(canvas, _PANEL_X, 234, 7)
-        self._lines = _Number(canvas, _PANEL_X, 276, 4)
-        self._level = _Number(canvas, _PANEL_X + 50, 276, 2)
-        self._pieces = _Number(canvas, _PANEL_X, 318, 4)
-        self._angle = _Number(canvas, _PANEL_X + 50, 318, 3)
+        self._queue_boxes = [canvas[y : y + 2 * _SMALL, PANEL_X : PANEL_X + 4 * _SMALL] for y in tops]
+        self._score = Number(canvas, PANEL_X, 234, 7)
+        self._lines = Number(canvas, PANEL_X, 276, 4)
+        self._level = Number(canvas, PANEL_X + 50, 276, 2)
+        self._pieces = Number(canvas, PANEL_X, 318, 4)
+        self._angle = Number(canvas, PANEL_X + 50, 318, 3)
 
     def _draw_cells(self, picture: Picture) -> None:
         codes = bytearray(picture.cells)
