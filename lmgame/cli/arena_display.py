@@ -190,9 +190,8 @@ class LiveArenaDisplay(Screen, _Arena):
         ]
         bar = ProgressBar(total=max(1, len(board.entries)), completed=board.done, width=40)
         standings, games = self._standings(board), self._games(board)
-        return Group(
-            Columns(screens), standings, Text(), games, bar, Text(f" {self._overall()}"), Text(self._note, style="dim", no_wrap=True, overflow="ellipsis")
-        )
+        note = Text(self._note, style="dim", no_wrap=True, overflow="ellipsis")
+        return Group(Columns(screens), standings, Text(), games, bar, Text(f" {self._overall()}"), note)
 
     def _standings(self, board: Board) -> Table:
         table = Table("standing", "points", "won", "drawn", "lost", "tokens", box=None, pad_edge=False)
