@@ -15,6 +15,7 @@ from lmgame_games.shared import Seat, SharedGame
 BUILT_IN = {
     "tetris": "lmgame_games.tetris:GAME",
     "mario": "lmgame_games.mario:GAME",
+    "tetris-versus": "lmgame_games.tetris_versus:GAME",
     "connect4": "lmgame_games.connect4:GAME",
     "tic-tac-toe": "lmgame_games.tic_tac_toe:GAME",
 }
