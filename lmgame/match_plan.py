@@ -14,15 +14,19 @@ SHORT_KEY = 8
 """Hex digits of a player's key in the names of records."""
 
 
+def game_id(preset: Card, seed: int, keys: Sequence[str]) -> str:
+    """Names the record of a game by the keys of its players, seat by seat."""
+    return "-".join([episode_id(preset.game, preset.preset, seed), *(key[:SHORT_KEY] for key in keys)])
+
+
 def raced_id(preset: Card, seed: int, player: PlayerRecord) -> str:
     """Names the record of one player's side of a raced match."""
-    return f"{episode_id(preset.game, preset.preset, seed)}-{player.key[:SHORT_KEY]}"
+    return game_id(preset, seed, [player.key])
 
 
 def shared_id(preset: Card, seed: int, players: Sequence[PlayerRecord]) -> str:
     """Names the record of a shared match, whose first player has the first seat."""
-    keys = "-".join(player.key[:SHORT_KEY] for player in players)
-    return f"{episode_id(preset.game, preset.preset, seed)}-{keys}"
+    return game_id(preset, seed, [player.key for player in players])
 
 
 @dataclass(frozen=True, kw_only=True)

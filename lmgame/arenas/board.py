@@ -95,7 +95,7 @@ class Board:
     @property
     def done(self) -> int:
         """Games that were asked for and are over."""
-        return sum(entry.state.status == "done" for entry in self.entries.values())
+        return sum(entry.state.status == "done" for entry in list(self.entries.values()))
 
     def add(self, pairings: Iterable[Pairing]) -> list[Fixture]:
         """The games of these pairings that are not on the board yet, each once."""

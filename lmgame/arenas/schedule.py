@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from lmgame.arenas.request import ArenaRequest
-from lmgame.match_plan import raced_id, shared_id
+from lmgame.match_plan import game_id
 from lmgame_games import Card
 from lmgame_leaderboards import PlayedGame, PlayerRecord
 
 if TYPE_CHECKING:
     # Slow to load, and most commands need no ratings.
-    from lmgame_leaderboards.ratings import Matches, SequentialTest
+    from lmgame_leaderboards.ratings import Match, SequentialTest
 
 FIRST_SEEDS = 2
 """Seeds on which neighbours meet before ratings decide who meets next."""
@@ -26,16 +28,16 @@ class Fixture:
     seed: int
     players: tuple[PlayerRecord, ...]
     """By seat; one where each plays alone."""
+    keys: tuple[str, ...]
+    """The players' keys."""
 
     @property
     def id(self) -> str:
         """Names the game within its arena, and its record."""
-        if len(self.players) == 1:
-            return raced_id(self.card, self.seed, self.players[0])
-        return shared_id(self.card, self.seed, self.players)
+        return game_id(self.card, self.seed, self.keys)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Meeting:
     """Two players in one game, on whatever seeds."""
 
@@ -43,7 +45,7 @@ class Meeting:
     first: PlayerRecord
     second: PlayerRecord
 
-    @property
+    @cached_property
     def name(self) -> tuple[str, str, str]:
         """Game with preset, and both players' keys."""
         return f"{self.card.game}/{self.card.preset}", self.first.key, self.second.key
@@ -68,9 +70,32 @@ class Pairing:
     def fixtures(self) -> tuple[Fixture, Fixture]:
         """What is to be played: both alone, or both seat orders of a shared game."""
         card, first, second = self.meeting.card, self.meeting.first, self.meeting.second
+        _, one, other = self.meeting.name
         if card.seats == 1:
-            return Fixture(card, self.seed, (first,)), Fixture(card, self.seed, (second,))
-        return Fixture(card, self.seed, (first, second)), Fixture(card, self.seed, (second, first))
+            return Fixture(card, self.seed, (first,), (one,)), Fixture(card, self.seed, (second,), (other,))
+        return (
+            Fixture(card, self.seed, (first, second), (one, other)),
+            Fixture(card, self.seed, (second, first), (other, one)),
+        )
+
+    def matches(self, played: Mapping[str, PlayedGame]) -> list["Match"]:
+        """What ratings are computed from: one match, or those of both seat orders; empty where not all is played."""
+        from lmgame_leaderboards.ratings import Match  # as above
+
+        games = [game for fixture in self.fixtures() if (game := played.get(fixture.id))]
+        if len(games) < 2:
+            return []
+        game, one, other = self.meeting.name
+        scores = [[seat.score for seat in found.seats] for found in games]
+        if self.meeting.card.seats == 1:
+            # A player's episode stands in its matches with all others.
+            points = result(scores[0][0], scores[1][0])
+            return [Match(game, one, other, points, unit=self.seed, seated=False)]
+        unit = (self.seed, one, other)
+        return [
+            Match(game, one, other, result(*scores[0]), unit, seated=True),
+            Match(game, other, one, result(*scores[1]), unit, seated=True),
+        ]
 
     def points(self, played: Mapping[str, PlayedGame]) -> float | None:
         """The first player's share of points, in [0, 1]; None where not all has been played.
@@ -178,18 +203,11 @@ class Adaptive:
     Args:
         meetings: Who may meet, in which game.
         seeds: Seeds that may be played, first ones first.
-        matches_of: From finished games to matches between players' keys.
         count: Pairings of one round.
     """
 
-    def __init__(
-        self,
-        meetings: Sequence[Meeting],
-        seeds: range,
-        matches_of: Callable[[Sequence[PlayedGame]], "Matches"],
-        count: int,
-    ) -> None:
-        self._meetings, self._seeds, self._matches_of, self._count = meetings, seeds, matches_of, count
+    def __init__(self, meetings: Sequence[Meeting], seeds: range, count: int) -> None:
+        self._meetings, self._seeds, self._count = meetings, seeds, count
         self._named: set[tuple[tuple[str, str, str], int]] = set()
         self._begun = False
 
@@ -201,9 +219,11 @@ class Adaptive:
         candidates = [name for name, pairings in left.items() if pairings]
         if not candidates:
             return []
-        from lmgame_leaderboards.ratings import next_pairs  # as above
+        from lmgame_leaderboards.ratings import Matches, next_pairs  # as above
 
-        chosen = next_pairs(self._matches_of(list(played.values())), candidates, self._count)
+        pairings = (meeting.on(seed) for meeting in self._meetings for seed in self._seeds)
+        matches = Matches.of(match for pairing in pairings for match in pairing.matches(played))
+        chosen = next_pairs(matches, candidates, self._count)
         taken: list[Pairing] = []
         for name in chosen:
             if pairings := left[name]:
@@ -231,6 +251,7 @@ class Adaptive:
         return chain
 
     def _unplayed(self, meeting: Meeting, played: Mapping[str, PlayedGame]) -> list[Pairing]:
-        """What the two haven't yet played or been asked to play, in the order of seeds."""
+        """The first that the two haven't yet played or been asked to play: as many as a round may take."""
         found = (meeting.on(seed) for seed in self._seeds)
-        return [pairing for pairing in found if pairing.name not in self._named and pairing.points(played) is None]
+        left = (pairing for pairing in found if pairing.name not in self._named and pairing.points(played) is None)
+        return list(islice(left, self._count))

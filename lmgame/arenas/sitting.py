@@ -59,11 +59,9 @@ class Sitting:
     def _schedule(self) -> Schedule:
         request, ahead = self.request, ROUND * self.workers
         if request.adaptive:
-            from lmgame_leaderboards.standings import matches_of  # slow to load, and other schedules don't need it
-
-            return Adaptive(self.meetings, request.seeds, matches_of, ahead)
+            return Adaptive(self.meetings, request.seeds, ahead)
         if request.until_decided:
-            from lmgame_leaderboards.ratings import SequentialTest  # as above
+            from lmgame_leaderboards.ratings import SequentialTest  # slow to load
 
             test = partial(SequentialTest, alpha=request.alpha, beta=request.beta, margin=request.margin)
             return UntilDecided(self.meetings, request.seeds, test, self.workers)

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import numpy as np
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -58,7 +59,7 @@ def last_fault_of(entry: Entry) -> str:
 def ranked(board: Board) -> list[tuple[str, Tally, int]]:
     """Each player's name, tally and tokens, the highest share of points first."""
     tokens = dict.fromkeys(board.players, 0)
-    for entry in board.entries.values():
+    for entry in list(board.entries.values()):
         state = entry.state
         seats = [seat.tokens for seat in state.seats] if isinstance(state, MatchState) else [state.tokens]
         for player, spent in zip(entry.fixture.players, seats, strict=True):
@@ -85,7 +86,7 @@ class _Arena:
 
     def _overall(self) -> str:
         assert self.board is not None
-        entries = self.board.entries.values()
+        entries = list(self.board.entries.values())  # which may grow while it is drawn
         done, total = self.board.done, len(entries)
         decisions = sum(entry.state.decisions for entry in entries)
         tokens = sum(entry.state.tokens for entry in entries)
@@ -134,7 +135,8 @@ class LiveArenaDisplay(Screen, _Arena):
 
     def __init__(self, console: Console) -> None:
         _Arena.__init__(self)
-        self._pictures: dict[str, tuple[Thumbnail, ...]] = {}
+        self._playing: dict[str, Entry] = {}
+        self._pictures: dict[str, Thumbnail] = {}
         self._looked: dict[str, int] = {}
         """Quarter second in which a game was last considered for a picture."""
         Screen.__init__(self, console)
@@ -148,22 +150,26 @@ class LiveArenaDisplay(Screen, _Arena):
         # Drawing happens here, on the arena's own loop, because the refreshing thread must not touch a game that may
         # be stepping.
         name, now = entry.fixture.id, int(time.monotonic() * 4)
+        if entry.state.status == "playing":
+            self._playing[name] = entry
+        else:
+            self._playing.pop(name, None)
+            self._pictures.pop(name, None)
         if self._looked.get(name) == now or self.board is None:
             return  # four times a second at most, so that a decision's cost doesn't grow with the arena
         self._looked[name] = now
         if told := last_fault_of(entry):
             self._note = printable(f"{title_of(entry)}: {told}")
-        if name in self._shown(self.board) and (pictures := self._draw(entry)):
-            self._pictures[name] = pictures
+        if name in self._shown() and (frame := self._frame(entry)) is not None:
+            self._pictures[name] = Thumbnail(frame, self._rows())
 
-    def _draw(self, entry: Entry) -> tuple[Thumbnail, ...]:
-        state, rows = entry.state, self._rows()
+    @staticmethod
+    def _frame(entry: Entry) -> np.ndarray | None:
+        """The board; of a game that two share as the first seat sees it."""
+        state = entry.state
         if isinstance(state, MatchState):
-            if state.game is None:
-                return ()
-            # Where seats move at once each has a board of its own, but frames show both.
-            return (Thumbnail(state.game.frame(AGENTS[0]), rows),)
-        return () if state.env is None else (Thumbnail(frame_of(state.env), rows),)
+            return None if state.game is None else state.game.frame(AGENTS[0])
+        return None if state.env is None else frame_of(state.env)
 
     def _rows(self) -> int:
         return max(8, min(SCREEN_ROWS, self.console.height - 16 - min(STANDINGS, len(self._players()))))
@@ -171,22 +177,19 @@ class LiveArenaDisplay(Screen, _Arena):
     def _players(self) -> list[str]:
         return [] if self.board is None else list(self.board.players)
 
-    def _shown(self, board: Board) -> list[str]:
+    def _shown(self) -> list[str]:
         """Ids of the games whose boards are drawn."""
-        room = max(1, self.console.width // 52)
-        return [name for name, entry in list(board.entries.items()) if entry.state.status == "playing"][:room]
+        return list(self._playing)[: max(1, self.console.width // 52)]
 
     def _render(self) -> RenderableType:
         board = self.board
         if board is None:
             return self._opening()
-        shown = self._shown(board)
+        boards = [(self._playing.get(name), self._pictures.get(name)) for name in self._shown()]
         screens = [
-            Panel(
-                picture, title=Text(f"{title_of(board.entries[name])} · {score_of(board.entries[name])}"), expand=False
-            )
-            for name in shown
-            for picture in self._pictures.get(name, ())
+            Panel(picture, title=Text(heading_of(entry)), expand=False)
+            for entry, picture in boards
+            if entry and picture
         ]
         bar = ProgressBar(total=max(1, len(board.entries)), completed=board.done, width=40)
         standings, games = self._standings(board), self._games(board)
@@ -209,7 +212,7 @@ class LiveArenaDisplay(Screen, _Arena):
         table = Table("game", "players", "score", "decisions", "last answer", "faults", box=None, pad_edge=False)
         for column in table.columns[2:]:
             column.justify = "right"
-        playing = [entry for entry in list(board.entries.values()) if entry.state.status == "playing"]
+        playing = list(self._playing.values())
         room = max(3, self.console.height - self._rows() - 10 - min(STANDINGS, len(board.players)))
         for entry in playing[:room]:
             state = entry.state

@@ -88,6 +88,17 @@ def test_points_of_a_shared_pair_are_those_of_both_seat_orders(
     assert pairing.points({ab.id: played(ab, *first), ba.id: played(ba, *second)}) == points
 
 
+def test_matches_of_a_pair_share_its_unit():
+    raced, shared = Meeting(RACED, A, B).on(4), Meeting(SHARED, A, B).on(4)
+    done = all_played([raced, shared], {"a": 2.0, "b": 1.0})
+    (match,) = raced.matches(done)
+    assert (match.first, match.second, match.result, match.unit, match.seated) == (A.key, B.key, 1.0, 4, False)
+    first, second = shared.matches(done)
+    assert (first.first, first.result, second.first, second.result) == (A.key, 1.0, B.key, 0.0)
+    assert first.unit == second.unit and first.seated and second.seated
+    assert shared.matches({}) == []
+
+
 def test_until_decided_stops_where_it_is_decided_and_not_elsewhere():
     fair = replace(RACED, game="fair")
     both = [Meeting(RACED, A, B), Meeting(fair, A, B)]
@@ -116,9 +127,7 @@ def test_until_decided_waits_for_the_seed_that_is_missing():
 
 
 def test_adaptive_first_connects_everybody_then_names_each_pairing_once():
-    from lmgame_leaderboards.standings import matches_of
-
-    schedule = Adaptive(meetings(RACED, A, B, C), range(6), matches_of, 3)
+    schedule = Adaptive(meetings(RACED, A, B, C), range(6), 3)
     first = schedule.next({})
     assert names(first) == [("a", "b", 0), ("a", "c", 0), ("a", "b", 1), ("a", "c", 1)]
     strength = {"a": 3.0, "b": 2.0, "c": 1.0}
