@@ -1,7 +1,7 @@
 """A game that was played, as results, ratings and the store see it: conditions, seats, and what each seat came to."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,10 @@ class PlayedGame:
     def key(self) -> str:
         """The game's identity, over everything that could change its outcome: the first 24 hex digits of the SHA-256
         of conditions, seed and seats (player, observation, prompt hash) as canonical JSON."""
-        seats = [[seat.player.key, seat.observation, seat.prompt_hash] for seat in self.seats]
+        return self.key_of([seat.player.key for seat in self.seats])
+
+    def key_of(self, players: Sequence[str]) -> str:
+        """`key`, where the keys of the players, seat by seat, are known already."""
+        seats = [[player, seat.observation, seat.prompt_hash] for player, seat in zip(players, self.seats, strict=True)]
         identity = {**self.conditions, "seed": self.seed, "seats": seats}
         return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:24]

@@ -53,15 +53,14 @@ def rows_of(game: PlayedGame, known: Players) -> GameRows:
     Raises:
         ValueError: If it has numbers that aren't finite.
     """
-    key = game.key
-    players: dict[str, Values] = {}
+    for seat in game.seats:
+        if id(seat.player) not in known:
+            known[id(seat.player)] = seat.player, _player_row(seat.player)
+    player_rows = [known[id(seat.player)][1] for seat in game.seats]
+    key = game.key_of([row["key"] for row in player_rows])
     seat_rows: list[Values] = []
-    for number, seat in enumerate(game.seats):
+    for number, (seat, player_row) in enumerate(zip(game.seats, player_rows, strict=True)):
         player = seat.player
-        if id(player) not in known:
-            known[id(player)] = player, _player_row(player)
-        player_row = known[id(player)][1]
-        players[player_row["key"]] = player_row
         seat_rows.append(
             {
                 "game_key": key,
@@ -96,6 +95,7 @@ def rows_of(game: PlayedGame, known: Players) -> GameRows:
         "episode": game.episode,
     }
     digest = _digest([row, seat_rows])
+    players = {row["key"]: row for row in player_rows}
     return GameRows(players, {**row, "source": game.source, "digest": digest}, seat_rows)
 
 

@@ -173,11 +173,15 @@ class Store:
                 given.finished > games.c.finished,
                 and_(given.finished == games.c.finished, given.digest > games.c.digest),
             ),
-        ).returning(games.c.key)
-        written = set(connection.execute(upsert, [rows.game for rows in todo]).scalars())
+        )
+        changed = [rows.game for rows in todo]
+        if self._engine.dialect.name == "postgresql":
+            written = set(connection.execute(upsert.returning(games.c.key), changed).scalars())
+        else:  # where nobody else writes during a transaction; saying what was written costs much there
+            connection.execute(upsert, changed)
+            written = {row["key"] for row in changed}
         again = written & there.keys()
-        if self._engine.dialect.name == "postgresql" or again:
-            connection.execute(delete(seats).where(seats.c.game_key.in_(sorted(written))))
+        connection.execute(delete(seats).where(seats.c.game_key.in_(sorted(written))))
         rows_of_seats = [seat for rows in todo if rows.game["key"] in written for seat in rows.seats]
         if rows_of_seats:
             connection.execute(insert(seats), rows_of_seats)
