@@ -36,7 +36,7 @@ def markdown_table(summaries: Iterable[Summary], model: str, *, clock: str = "pa
         for baseline, score in sorted(summary.baselines.items(), key=lambda item: (item[1].mean, item[0])):
             name = f"{baseline} (reference)" if score.reference else baseline
             rows.append(_row("", "", name, score.n, score.mean, score.ci95))
-    table = _markdown(rows)
+    table = markdown_of(HEAD, RIGHT, rows)
     return f"{table}\n{_escape(REFERENCE.format(model))}\n" if reference else table
 
 
@@ -56,20 +56,28 @@ def _numbers(values: Sequence[float]) -> list[str]:
     return [f"{value:,.{decimals}f}" for value in values]
 
 
-def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
-    cells = [HEAD, *(tuple(_escape(cell) for cell in row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
-    lines = [_line(row, widths) for row in cells]
+def markdown_of(head: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table with padded columns, lines ending in a newline each.
+
+    Args:
+        head: The columns' names.
+        right: Which columns hold numbers.
+        rows: Cells; bars in them are escaped and line breaks made spaces.
+    """
+    cells = [tuple(head), *(tuple(_escape(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = [_line(row, widths, right) for row in cells]
     rule = "|".join(
-        "-" * (width + 1) + ":" if right else "-" * (width + 2) for width, right in zip(widths, RIGHT, strict=True)
+        "-" * (width + 1) + ":" if numbers else "-" * (width + 2) for width, numbers in zip(widths, right, strict=True)
     )
     lines.insert(1, f"|{rule}|")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = (
-        cell.rjust(width) if right else cell.ljust(width) for cell, width, right in zip(row, widths, RIGHT, strict=True)
+        cell.rjust(width) if numbers else cell.ljust(width)
+        for cell, width, numbers in zip(row, widths, right, strict=True)
     )
     return f"| {' | '.join(padded)} |"
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lmgame.arenas.request import ArenaRequest
 from lmgame.arenas.schedule import Meeting, Pairing, Schedule, UntilDecided, meetings_of
+from lmgame.arenas.tables import Standings, standings_of
 from lmgame_leaderboards import SCHEMA_VERSION, ArenaRecord, PlayedGame, PlayerRecord, game_path
 
 if TYPE_CHECKING:
     # Slow to load, and most commands need no ratings.
     from lmgame_leaderboards.ratings import Comparison
-    from lmgame_leaderboards.standings import Standings
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,15 @@ class MeetingResult:
     second: str
     comparison: "Comparison"
     """Of their scores, pair by pair: the first's less the second's."""
+    mirror: bool = False
+    """Whether the second is a copy of the first."""
     decided: str | None = None
     """With `--until-decided`: `first`, `second`, `equal` or `undecided`."""
 
     def document(self) -> dict[str, Any]:
         """The same in JSON's own types."""
-        told = {"game": self.game, "first": self.first, "second": self.second, **asdict(self.comparison)}
+        told = {"game": self.game, "first": self.first, "second": self.second, "mirror": self.mirror}
+        told |= asdict(self.comparison)
         return told if self.decided is None else told | {"decided": self.decided}
 
 
@@ -74,11 +77,13 @@ class ArenaResult:
         return meetings_of(self.request, self.players)
 
     @cached_property
-    def standings(self) -> "Standings":
-        """Ratings, scores and the pairwise matrix, of this arena's games alone."""
-        from lmgame_leaderboards.standings import standings_of  # as above
+    def standings(self) -> list[Standings]:
+        """Ratings and the pairwise matrix of each game, and of all together first where these are several.
 
-        return standings_of(self.games)
+        Copies are a control and no competitors, so they stand in `comparisons` alone, unless nobody else has played.
+        """
+        others = [meeting for meeting in self.meetings if not meeting.second.copy_number]
+        return standings_of(others or self.meetings, self.request.seeds, self.played)
 
     @cached_property
     def comparisons(self) -> list[MeetingResult]:
@@ -99,7 +104,8 @@ class ArenaResult:
                     meeting.first.name,
                     meeting.second.name,
                     compare_scores(differences),
-                    test.verdict if test else None,
+                    mirror=bool(meeting.second.copy_number),
+                    decided=test.verdict if test else None,
                 )
             )
         return found
@@ -159,5 +165,5 @@ class ArenaResult:
                 for id_, game in self.played.items()
             ],
             "comparisons": [meeting.document() for meeting in self.comparisons],
-            "standings": self.standings.document(),
+            "standings": [one.document() for one in self.standings],
         }

@@ -12,14 +12,12 @@ from lmgame_common import printable
 
 
 def report(result: ArenaResult) -> None:
-    """Print the standings, for two players how they compare, the folder and how to see a match."""
+    """Print the standings, how two players or a model and its copy compare, the folder and how to see a match."""
     console = Console(highlight=False)
-    if result.played:
-        from lmgame_leaderboards.standings import markdown  # slow to load, and other commands don't need it
-
-        print(printable(markdown(result.standings)))
-    if len(result.players) == 2:
-        for meeting in result.comparisons:
+    for standings in result.standings:
+        print(printable(standings.markdown()))
+    for meeting in result.comparisons:
+        if len(result.request.meetings()) == 1 or meeting.mirror:
             console.print(printable(comparison_of(meeting)), markup=False, soft_wrap=True)
     if result.faults:
         told = f"infrastructure faults: {result.faults}, none of which has changed a score"

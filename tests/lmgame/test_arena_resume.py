@@ -96,7 +96,7 @@ async def test_killed_twice_the_records_end_the_same_and_nothing_is_asked_twice(
             script.asked = Counter()
             process = start(folder, models)
             while kill_at and process.poll() is None and lines_in(folder) < kill_at:
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.02)
             if kill_at:
                 assert process.poll() is None, process.communicate()
                 process.kill()
