@@ -37,17 +37,17 @@ def markdown_table(summaries: Iterable[Summary], model: str, *, clock: str = "pa
             name = f"{baseline} (reference)" if score.reference else baseline
             rows.append(_row("", "", name, score.n, score.mean, score.ci95))
     table = markdown_of(HEAD, RIGHT, rows)
-    return f"{table}\n{_escape(REFERENCE.format(model))}\n" if reference else table
+    return f"{table}\n{escaped(REFERENCE.format(model))}\n" if reference else table
 
 
 def _row(
     game: str, preset: str, player: str, n: int, mean: float | None, ci95: tuple[float, float] | None
 ) -> tuple[str, ...]:
-    value, *ends = _numbers([] if mean is None else [mean, *(ci95 or ())])
+    value, *ends = numbers([] if mean is None else [mean, *(ci95 or ())])
     return (game, preset, player, str(n), "score", "↑", value, f"[{', '.join(ends)}]" if ends else "–")
 
 
-def _numbers(values: Sequence[float]) -> list[str]:
+def numbers(values: Sequence[float]) -> list[str]:
     """Numbers to one more digit than the interval makes sensible: two decimals, one, or none as they grow."""
     if not values:
         return ["–"]
@@ -64,11 +64,11 @@ def markdown_of(head: Sequence[str], right: Sequence[bool], rows: Iterable[Seque
         right: Which columns hold numbers.
         rows: Cells; bars in them are escaped and line breaks made spaces.
     """
-    cells = [tuple(head), *(tuple(_escape(cell) for cell in row) for row in rows)]
+    cells = [tuple(head), *(tuple(escaped(cell) for cell in row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = [_line(row, widths, right) for row in cells]
     rule = "|".join(
-        "-" * (width + 1) + ":" if numbers else "-" * (width + 2) for width, numbers in zip(widths, right, strict=True)
+        "-" * (width + 1) + ":" if flush else "-" * (width + 2) for width, flush in zip(widths, right, strict=True)
     )
     lines.insert(1, f"|{rule}|")
     return "".join(f"{line}\n" for line in lines)
@@ -76,12 +76,11 @@ def markdown_of(head: Sequence[str], right: Sequence[bool], rows: Iterable[Seque
 
 def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = (
-        cell.rjust(width) if numbers else cell.ljust(width)
-        for cell, width, numbers in zip(row, widths, right, strict=True)
+        cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(row, widths, right, strict=True)
     )
     return f"| {' | '.join(padded)} |"
 
 
-def _escape(cell: str) -> str:
+def escaped(cell: str) -> str:
     """A cell that can't break the table: bars escaped, line breaks made spaces."""
     return " ".join(cell.split()).replace("|", "\\|")

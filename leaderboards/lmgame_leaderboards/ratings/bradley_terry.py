@@ -167,9 +167,11 @@ def _derivatives(cells: Cells, counts: Floats, parameters: Floats) -> tuple[Floa
     game, first, second, seated = cells.game, cells.first, cells.second, cells.seated
     strengths, seat, draw = np.split(parameters, [players, players + games])
     half = (strengths[first] - strengths[second] + seated * seat[game]) / 2
-    odds = np.stack([half, draw[game], -half])
-    odds = np.exp(odds - odds.max(axis=0))
-    win, drawn, loss = odds / odds.sum(axis=0)
+    # Newton's steps are bounded, so that no strength comes near where exp overflows (at 700).
+    up, even = np.exp(half), np.exp(draw)[game]
+    down = 1 / up
+    odds = up + even + down
+    win, drawn, loss = up / odds, even / odds, down / odds
     wins, draws, losses = counts
     total = counts.sum(axis=0)
     mean = (win - loss) / 2

@@ -1,7 +1,7 @@
 """What ratings are computed from: who met whom, in which game, with which result."""
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,4 +68,19 @@ class Matches:
             result=np.array([row.result for row in rows], float),
             unit=np.array([units.setdefault((row.game, row.unit), len(units)) for row in rows], np.int32),
             seated=np.array([row.seated for row in rows], bool),
+        )
+
+    def among(self, players: Sequence[int]) -> "Matches":
+        """The same matches with these players alone, who must be all that have one.
+
+        Args:
+            players: Their numbers, ascending.
+        """
+        new = np.full(len(self.players), -1, np.int32)
+        new[list(players)] = np.arange(len(players))
+        return replace(
+            self,
+            players=tuple(self.players[player] for player in players),
+            first=new[self.first],
+            second=new[self.second],
         )

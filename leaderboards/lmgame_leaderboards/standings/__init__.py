@@ -1,0 +1,36 @@
+"""Standings: tables of players, by their ratings and their scores."""
+
+from lmgame_leaderboards.standings.entrants import Entrant, Field, field_of
+from lmgame_leaderboards.standings.pairing import matches_of
+from lmgame_leaderboards.standings.rows import GameScore, Row
+from lmgame_leaderboards.standings.standings import Standings, standings_by_game, standings_of
+from lmgame_leaderboards.standings.tables import (
+    CSV_HEAD,
+    flat_rows,
+    markdown,
+    matrix_table,
+    notes_of,
+    published_table,
+    rating_table,
+    score_table,
+)
+
+__all__ = [
+    "CSV_HEAD",
+    "Entrant",
+    "Field",
+    "GameScore",
+    "Row",
+    "Standings",
+    "field_of",
+    "flat_rows",
+    "markdown",
+    "matches_of",
+    "matrix_table",
+    "notes_of",
+    "published_table",
+    "rating_table",
+    "score_table",
+    "standings_by_game",
+    "standings_of",
+]

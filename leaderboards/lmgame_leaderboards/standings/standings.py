@@ -1,0 +1,165 @@
+"""Standings: who plays how well, by ratings where players have met, and by scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmgame_common import UsageError
+from lmgame_leaderboards.played import PlayedGame
+from lmgame_leaderboards.published import PublishedScore
+from lmgame_leaderboards.ratings import NotConnectedError, Ratings, rate
+from lmgame_leaderboards.schema import BaselineRecord
+from lmgame_leaderboards.standings.entrants import Field, field_of
+from lmgame_leaderboards.standings.pairing import matches_of
+from lmgame_leaderboards.standings.rows import Row, baseline_rows, rows_of
+
+ROUNDS = 1000
+
+
+@dataclass(frozen=True)
+class Standings:
+    """A table of players."""
+
+    rows: list[Row]
+    """Best first; those without a rating after the others, baselines last."""
+    clock: str
+    conditions: tuple[str, ...]
+    """What was played: `game/preset`, with what else tells conditions apart."""
+    ratings: Ratings | None
+    """Of entrants' ids; None where nobody has met anybody, or not all are connected by matches."""
+    names: Mapping[str, str]
+    """What entrants are called, by id."""
+    warnings: list[str] = field(default_factory=list)
+    published: list[PublishedScore] = field(default_factory=list)
+    """Scores from elsewhere under the same rules; never part of ratings."""
+
+    @property
+    def matrix(self) -> dict[str, dict[str, tuple[float, int]]]:
+        """Share of points that the first named took from the second, and in how many matches, by names."""
+        if self.ratings is None:
+            return {}
+        found: dict[str, dict[str, tuple[float, int]]] = {}
+        players = self.ratings.players
+        for row, one in enumerate(players):
+            met = {
+                self.names[other]: (float(self.ratings.matrix[row, column]), int(self.ratings.met[row, column]))
+                for column, other in enumerate(players)
+                if self.ratings.met[row, column]
+            }
+            found[self.names[one]] = met
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """The same in JSON's own types; described in FORMAT.md."""
+        ratings = self.ratings
+        terms = ("seat", "draw")
+        return {
+            "rows": [row.document() for row in self.rows],
+            "clock": self.clock,
+            "games": list(self.conditions),
+            "anchor": None if ratings is None or ratings.anchor is None else self.names[ratings.anchor],
+            "terms": {
+                term: {
+                    game: {"value": found.value, "ci95": list(found.interval)}
+                    for game, found in (getattr(ratings, term) if ratings else {}).items()
+                }
+                for term in terms
+            },
+            "matrix": {
+                one: {other: {"share": share, "n": n} for other, (share, n) in met.items()}
+                for one, met in self.matrix.items()
+            },
+            "warnings": list(self.warnings),
+            "published": [
+                {
+                    "model": score.model,
+                    "harness": score.harness,
+                    "game": score.game,
+                    "preset": score.preset,
+                    "n": score.n,
+                    "mean": score.mean,
+                    "ci95": None if score.ci95 is None else list(score.ci95),
+                    "single_run": score.single_run,
+                    "source": score.source,
+                    "note": score.note,
+                }
+                for score in self.published
+            ],
+        }
+
+
+def standings_of(
+    games: Sequence[PlayedGame],
+    *,
+    baselines: Mapping[str, Mapping[str, BaselineRecord]] | None = None,
+    published: Sequence[PublishedScore] = (),
+    anchor: str = "random",
+    rounds: int = ROUNDS,
+) -> Standings:
+    """The standings by some games: one game's, or several games' together, each of which then weighs the same.
+
+    Args:
+        games: All of one clock; others don't belong into one table.
+        baselines: Reference scores of games' cards, for rows of their own.
+        published: Scores from elsewhere; those under rules that were played here are shown beside.
+        anchor: The model whose rating is 0, where it plays; else the mean is.
+        rounds: Of the bootstrap.
+
+    Raises:
+        UsageError: For games of several clocks.
+    """
+    clocks = {game.clock for game in games}
+    if len(clocks) > 1:
+        raise UsageError("Games of the paused and of the real-time clock are never ranked together: choose one clock.")
+    field = field_of(games)
+    ratings, warnings = _ratings(field, anchor, rounds)
+    rated = {row.player: row for row in ratings.rows} if ratings else {}
+    rows = rows_of(field.entrants, field.games, rated)
+    if field.left_out:
+        warnings.append(f"{field.left_out} games are left out, whose players have been asked in other words since.")
+    played = {label.partition(" (")[0] for label in field.conditions}
+    return Standings(
+        rows=rows + baseline_rows(baselines or {}, rows, field.conditions),
+        clock=clocks.pop() if clocks else "paused",
+        conditions=field.conditions,
+        ratings=ratings,
+        names={entrant.id: entrant.name for entrant in field.entrants.values()},
+        warnings=warnings,
+        published=[score for score in published if f"{score.game}/{score.preset}" in played],
+    )
+
+
+def standings_by_game(games: Sequence[PlayedGame], **settings: Any) -> dict[str, Standings]:
+    """Standings of each conditions' games alone, by label; arguments and errors as of `standings_of`."""
+    field = field_of(games)
+    return {
+        label: standings_of([seats[0].game for seats in field.games if seats[0].conditions == label], **settings)
+        for label in field.conditions
+    }
+
+
+def _ratings(field: Field, anchor: str, rounds: int) -> tuple[Ratings | None, list[str]]:
+    """Ratings of those who have met somebody, and what is to be said about them."""
+    matches = matches_of(field)
+    if not len(matches.game):
+        return None, []
+    met = set(matches.first.tolist()) | set(matches.second.tolist())
+    matches = matches.among(sorted(met))
+    unranked = frozenset(one.entrant for seats in field.games for one in seats if one.seat.player.reference)
+    anchors = [player for player in matches.players if field.entrants[player].player.model == anchor]
+    try:
+        found = rate(matches, anchor=anchors[0] if anchors else None, rounds=rounds, unranked=unranked)
+    except NotConnectedError as error:
+        pairs = ", ".join(
+            f"{field.entrants[one].name} against {field.entrants[other].name}" for one, other in error.missing
+        )
+        return None, [f"No ratings: matches don't connect all players. Missing, for example: {pairs}."]
+    warnings = [_renamed(warning, field) for warning in found.warnings]
+    return found, warnings
+
+
+def _renamed(warning: str, field: Field) -> str:
+    """A warning with names in place of ids."""
+    for entrant in field.entrants.values():
+        warning = warning.replace(entrant.id, entrant.name)
+    return warning
