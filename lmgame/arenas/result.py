@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lmgame.arenas.request import ArenaRequest
 from lmgame.arenas.schedule import Meeting, Pairing, Schedule, UntilDecided, meetings_of
-from lmgame.arenas.tables import Standings, standings_of
 from lmgame_leaderboards import SCHEMA_VERSION, ArenaRecord, PlayedGame, PlayerRecord, game_path
 
 if TYPE_CHECKING:
     # Slow to load, and most commands need no ratings.
     from lmgame_leaderboards.ratings import Comparison
+    from lmgame_leaderboards.standings import Standings
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,25 @@ class ArenaResult:
         return meetings_of(self.request, self.players)
 
     @cached_property
-    def standings(self) -> list[Standings]:
-        """Ratings and the pairwise matrix of each game, and of all together first where these are several.
+    def ranked(self) -> list[PlayedGame]:
+        """The games that standings are made of. Copies are a control and no competitors, so their games stand in
+        `comparisons` alone, unless nobody else has met."""
+        own = [game for game in self.games if not any(seat.player.copy_number for seat in game.seats)]
+        return own if len(self.request.models) > 1 else self.games
 
-        Copies are a control and no competitors, so they stand in `comparisons` alone, unless nobody else has played.
-        """
-        others = [meeting for meeting in self.meetings if not meeting.second.copy_number]
-        return standings_of(others or self.meetings, self.request.seeds, self.played)
+    @cached_property
+    def standings(self) -> "Standings":
+        """Ratings over all games, each weighing the same, with scores and the pairwise matrix."""
+        from lmgame_leaderboards.standings import standings_of  # as above
+
+        return standings_of(self.ranked)
+
+    @cached_property
+    def by_game(self) -> "dict[str, Standings]":
+        """The standings of each game alone, by `game/preset`."""
+        from lmgame_leaderboards.standings import standings_by_game  # as above
+
+        return standings_by_game(self.ranked)
 
     @cached_property
     def comparisons(self) -> list[MeetingResult]:
@@ -165,5 +177,6 @@ class ArenaResult:
                 for id_, game in self.played.items()
             ],
             "comparisons": [meeting.document() for meeting in self.comparisons],
-            "standings": [one.document() for one in self.standings],
+            "standings": self.standings.document(),
+            "standings_by_game": {game: one.document() for game, one in self.by_game.items()},
         }

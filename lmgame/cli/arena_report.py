@@ -14,8 +14,13 @@ from lmgame_common import printable
 def report(result: ArenaResult) -> None:
     """Print the standings, how two players or a model and its copy compare, the folder and how to see a match."""
     console = Console(highlight=False)
-    for standings in result.standings:
-        print(printable(standings.markdown()))
+    if result.ranked:
+        from lmgame_leaderboards.standings import markdown  # slow to load, and other commands don't need it
+
+        for game, standings in result.by_game.items():
+            print(printable(f"**{game}**\n\n{markdown(standings)}"))
+        if len(result.by_game) > 1:
+            print(printable(f"**all games, each weighing the same**\n\n{markdown(result.standings)}"))
     for meeting in result.comparisons:
         if len(result.request.meetings()) == 1 or meeting.mirror:
             console.print(printable(comparison_of(meeting)), markup=False, soft_wrap=True)
@@ -45,6 +50,6 @@ def comparison_of(meeting: MeetingResult) -> str:
         told += f"; {meeting.first if meeting.decided == 'first' else meeting.second} is better"
     elif meeting.decided is not None:
         told += "; not decided yet, --pairs allows for no more"
-    elif found.more_pairs is not None:
+    elif found.more_pairs is not None and not meeting.mirror:
         told += f"; about {found.more_pairs} more pairs would tell them apart"
     return told
