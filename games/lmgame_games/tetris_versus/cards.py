@@ -17,14 +17,15 @@ _PLAIN, _MINI, _FULL = LINES[Spin.NONE], LINES[Spin.MINI], LINES[Spin.FULL]
 
 _RULES = f"""\
 Tetris against another player. Each has a board of 10 columns and 20 rows, and both get the same pieces in the same \
-order. A full row is cleared and everything above comes down. Who tops out first loses: a new piece has no room, or a \
-piece locks wholly above the board; both in one moment is a draw. If it doesn't come to that, the game ends when \
-either has placed {PIECE_LIMIT} pieces, and who has made more lines of attack wins.
+order. A full row is cleared and everything above comes down. Who tops out first loses: a new piece has no room, a \
+piece locks wholly above the board, or garbage pushes cells more than 20 rows above it; both in one moment is a draw. \
+If it doesn't come to that, the game ends when either has placed {PIECE_LIMIT} pieces, or a player's answers are used \
+up; who has made more lines of attack by then wins.
 Attack, in lines of garbage: 1, 2, 3, 4 rows at once {", ".join(map(str, _PLAIN[1:]))}; T-spin with 1, 2, 3 rows \
 {", ".join(map(str, _FULL[1:]))}; mini T-spin with 1, 2 rows {", ".join(map(str, _MINI[1:]))}; {BACK_TO_BACK} more for \
 four rows or a T-spin clear if the last clear was such a one too; {PERFECT_CLEAR} more for leaving the board empty; \
-for clears with pieces in a row more, by how many cleared just before: {", ".join(map(str, COMBO[1:]))} for \
-1 to {len(COMBO) - 1} or above. An attack first cancels garbage that is pending on your own side; the rest is sent.
+{", ".join(map(str, COMBO[1:]))} more for a clear if the 1, 2, 3, ... {len(COMBO) - 1} pieces just before it cleared \
+rows, too. An attack first cancels garbage that is pending on your own side; the rest is sent.
 Garbage sent to you is pending until you lock a piece that clears nothing. Then up to {MOST_A_LOCK} lines come in from \
 below and push your board up. The lines of one attack have their hole in the same column.
 An answer is a list of 1 to 32 moves for the piece in play, played in order while the other player's are played on the \
