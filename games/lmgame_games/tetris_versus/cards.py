@@ -24,8 +24,8 @@ up; who has made more lines of attack by then wins.
 Attack, in lines of garbage: 1, 2, 3, 4 rows at once {", ".join(map(str, _PLAIN[1:]))}; T-spin with 1, 2, 3 rows \
 {", ".join(map(str, _FULL[1:]))}; mini T-spin with 1, 2 rows {", ".join(map(str, _MINI[1:]))}; {BACK_TO_BACK} more for \
 four rows or a T-spin clear if the last clear was such a one too; {PERFECT_CLEAR} more for leaving the board empty; \
-{", ".join(map(str, COMBO[1:]))} more for a clear if the 1, 2, 3, ... {len(COMBO) - 1} pieces just before it cleared \
-rows, too. An attack first cancels garbage that is pending on your own side; the rest is sent.
+{", ".join(map(str, COMBO[1:]))} more for a clear if the 1, 2, 3, ... {len(COMBO) - 1} or more pieces just before it \
+cleared rows, too. An attack first cancels garbage that is pending on your own side; the rest is sent.
 Garbage sent to you is pending until you lock a piece that clears nothing. Then up to {MOST_A_LOCK} lines come in from \
 below and push your board up. The lines of one attack have their hole in the same column.
 An answer is a list of 1 to 32 moves for the piece in play, played in order while the other player's are played on the \
