@@ -194,12 +194,13 @@ def _write_csv(path: Path, columns: Sequence[Column], rows: Iterable[Row]) -> in
         names = [name for name, _ in columns]
         writer.writerow(names)
         for count, row in enumerate(rows, 1):  # noqa: B007 (the count is what is returned)
-            writer.writerow([_harmless(row[name]) for name in names])
+            writer.writerow([harmless(row[name]) for name in names])
         sync(file)
     return count
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: such texts get an apostrophe in front."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 

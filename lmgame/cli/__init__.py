@@ -10,8 +10,10 @@ from rich.console import Console
 
 from lmgame.cli.arena import arena
 from lmgame.cli.catalogue import games, models
+from lmgame.cli.compare import compare
 from lmgame.cli.doctor import doctor
 from lmgame.cli.export import export
+from lmgame.cli.leaderboard import leaderboard
 from lmgame.cli.match import match
 from lmgame.cli.play import play
 from lmgame.cli.replay import replay
@@ -28,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "LMGAME", "help_option_names": ["-h", "--help"]},
 )
-for command in (play, match, arena, replay, show, export, games, models, doctor):
+for command in (play, match, arena, leaderboard, compare, replay, show, export, games, models, doctor):
     app.command()(command)
 app.add_typer(results, name="results")
 app.add_typer(serve, name="serve")

@@ -14,14 +14,20 @@ from lmgame_leaderboards.standings.tables import (
     rating_table,
     score_table,
 )
+from lmgame_leaderboards.standings.versus import Decided, Pair, Versus, compare, entrant_called
 
 __all__ = [
     "CSV_HEAD",
+    "Decided",
     "Entrant",
     "Field",
     "GameScore",
+    "Pair",
     "Row",
     "Standings",
+    "Versus",
+    "compare",
+    "entrant_called",
     "field_of",
     "flat_rows",
     "markdown",
