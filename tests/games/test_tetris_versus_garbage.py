@@ -74,6 +74,8 @@ def test_combos_and_perfect_clears_come_on_top() -> None:
     combos = [attack(1, Spin.NONE, back_to_back=False, combo=combo, perfect=False) for combo in range(13)]
     assert combos == [0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5]
     assert attack(4, Spin.NONE, back_to_back=True, combo=3, perfect=True) == 4 + 1 + 2 + 10
+    assert attack(1, Spin.NONE, back_to_back=False, combo=0, perfect=True) == 10
+    assert attack(2, Spin.FULL, back_to_back=False, combo=0, perfect=True) == 4 + 10
 
 
 def test_two_tetrises_in_a_row_send_four_and_then_six() -> None:
