@@ -26,8 +26,8 @@ type Interval = tuple[float | None, float | None]
 
 ROUNDS = 1000
 ROUND_STEPS, ROUND_TOLERANCE = 8, 0.03
-"""Newton steps of a bootstrap round, which starts at the full fit. Steps shrink with their square: after one of 0.03 the
-rest is about a thousandth of log-odds, 0.17 Elo points."""
+"""Newton steps of a bootstrap round, which starts at the full fit. What is left after a step goes with its square:
+after one of 0.03 about a thousandth of log-odds, 0.17 Elo points."""
 FEW_UNITS = 10
 """With fewer units than this in a game the bootstrap hardly varies, and the curvature's own standard error, where it is
 larger, holds instead."""
