@@ -195,25 +195,40 @@ def test_connect_four_s_player_takes_wins_and_stops_them(seed: int):
         assert chosen in threats
 
 
-def test_search_with_and_without_cuts_agree():
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 30), st.integers(1, 4))
+def test_search_with_and_without_cuts_agree(seed: int, stones: int, depth: int):
+    """The search's shortcuts (cuts, kept bounds, threats seen ahead) change no value."""
+
     def plain(own: int, other: int, depth: int) -> int:
         if CONNECT4.has_won(other):
             return -connect4.WIN - depth
-        taken = own | other
-        if taken == CONNECT4.full:
+        cells = [cell for column in range(7) if (cell := CONNECT4.cell_of(column, own | other))]
+        if not cells:
             return 0
-        if depth == 0:
-            return connect4._worth(own, other)
-        return max(
-            -plain(other, own | cell, depth - 1) for column in range(7) if (cell := CONNECT4.cell_of(column, taken))
-        )
+        return max(-plain(other, own | cell, depth - 1) for cell in cells) if depth else connect4.worth(own, other)
 
-    for seed in range(6):
-        game = ConnectFourEnv()
-        game.reset(seed=seed)
-        position = game.view("player_0")
-        cut = connect4._search(position.own, position.other, 4, -99_999, 99_999, {})
-        assert cut == plain(position.own, position.other, 4)
+    game = ConnectFourEnv()
+    game.reset(seed=seed)
+    for decision in range(stones):
+        seat = game.seat(game.agent_selection)
+        game.step(seat.action(random_move(seat, seed, decision)))
+        if game.over:
+            return
+    position = game.view(game.agent_selection)
+    cut = connect4.search(position.own, position.other, depth, -99_999, 99_999, {})
+    assert cut == plain(position.own, position.other, depth)
+
+
+@given(st.data())
+def test_threats_are_those_found_by_trying_each_cell(data: st.DataObject):
+    chosen = data.draw(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=16))
+    stones = sum(CONNECT4.bit(column, row) for column, row in chosen)
+    if CONNECT4.has_won(stones):
+        return
+    free = {(column, row) for column in range(7) for row in range(6)} - chosen
+    expected = {cell for cell in free if CONNECT4.has_won(stones | CONNECT4.bit(*cell))}
+    assert cells(CONNECT4, connect4.completing(stones)) - chosen == expected
 
 
 def test_the_scripted_players_beat_chance():

@@ -9,6 +9,12 @@ DEPTH = 5
 """Stones it looks ahead."""
 WIN = 10_000
 _MIDDLE_FIRST = sorted(range(GRID.columns), key=lambda column: (abs(column - GRID.columns // 2), column))
+_COLUMNS = [sum(GRID.bit(column, row) for row in range(GRID.rows)) for column in range(GRID.columns)]
+_FLOOR = sum(GRID.bit(column, 0) for column in range(GRID.columns))
+
+type Bounds = dict[tuple[int, int], tuple[int, int]]
+"""From a position's stones, own and other, to the least and the most that it can be worth at the depth at which it is
+met; the stones that lie tell that depth, so it is no part of the key."""
 
 
 class ConnectFourPlayer:
@@ -24,58 +30,75 @@ class ConnectFourPlayer:
 
 def best_column(own: int, other: int, depth: int = DEPTH) -> int:
     """The best column for who is to move with the stones `own`, the one nearest to the middle among equals."""
-    taken, best, chosen = own | other, -WIN * 2, -1
-    seen: dict[tuple[int, int, int], int] = {}
+    free = _playable(own | other)
+    if winning := completing(own) & free:
+        return next(column for column in _MIDDLE_FIRST if winning & _COLUMNS[column])
+    best, chosen = -WIN * 2, -1
+    seen: Bounds = {}
     for column in _MIDDLE_FIRST:
-        if cell := GRID.cell_of(column, taken):
-            value = -_search(other, own | cell, depth - 1, -WIN * 2, -best, seen)
+        if cell := free & _COLUMNS[column]:
+            value = -search(other, own | cell, depth - 1, -WIN * 2, -best, seen)
             if value > best:
                 best, chosen = value, column
     return chosen
 
 
-def _search(own: int, other: int, depth: int, low: int, high: int, seen: dict[tuple[int, int, int], int]) -> int:
-    """What the position is worth to who is to move, exactly where between `low` and `high`."""
-    if GRID.has_won(other):
-        return -WIN - depth
+def search(own: int, other: int, depth: int, low: int, high: int, seen: Bounds) -> int:
+    """What a position in which nobody has won is worth to who is to move: exactly if that lies between `low` and
+    `high`, else a bound on the same side of both.
+
+    Alpha-beta in its fail-soft form with a transposition table (Marsland, "A review of game-tree pruning", 1986). A win
+    with the next stone is seen from the threats, and so is that only one column prevents a loss.
+    """
     taken = own | other
-    if taken == GRID.full:
+    free = _playable(taken)
+    if not free:
         return 0
     if depth == 0:
-        return _worth(own, other)
-    key = own, other, depth
-    if key in seen:
-        return seen[key]
-    best = -WIN * 2
+        return worth(own, other)
+    if completing(own) & free:
+        return WIN + depth - 1
+    forced = completing(other) & free if depth > 1 else 0
+    if forced & (forced - 1):
+        return -WIN - depth + 2  # two threats, one stone to block them
+    least, most = seen.get((own, other), (-WIN * 2, WIN * 2))
+    if least >= high or least == most:
+        return least
+    if most <= low:
+        return most
+    best, cut = -WIN * 2, max(low, least)
     for column in _MIDDLE_FIRST:
-        if cell := GRID.cell_of(column, taken):
-            best = max(best, -_search(other, own | cell, depth - 1, -high, -max(low, best), seen))
+        if cell := (forced or free) & _COLUMNS[column]:
+            best = max(best, -search(other, own | cell, depth - 1, -high, -max(cut, best), seen))
             if best >= high:
-                return best  # a bound, not the value: not to be kept
-    if best > low:
-        seen[key] = best
+                break
+    seen[own, other] = (best if best > cut else least, best if best < high else most)
     return best
 
 
-def _worth(own: int, other: int) -> int:
+def worth(own: int, other: int) -> int:
     """Threats: free cells that would complete a line of four, and stones near the middle."""
-    return 12 * (_threats(own, other) - _threats(other, own)) + _central(own) - _central(other)
+    open_cells = GRID.full & ~(own | other)
+    threats = (completing(own) & open_cells).bit_count() - (completing(other) & open_cells).bit_count()
+    return 12 * threats + _central(own) - _central(other)
 
 
-def _threats(own: int, other: int) -> int:
-    free = GRID.full & ~(own | other)
+def completing(stones: int) -> int:
+    """Cells, taken or not and some of them off the grid, at which one more stone makes four in a line."""
     found = 0
     for step in (1, GRID.height - 1, GRID.height, GRID.height + 1):
-        two = own & own << step
-        two_back = own & own >> step
-        found |= (two & own << 2 * step) << step | (two_back & own >> 2 * step) >> step
-        found |= two << step & own >> step | two_back >> step & own << step
-    return (found & free).bit_count()
+        two = stones & stones << step  # the farther stone of each two neighbours
+        two_back = stones & stones >> step
+        found |= (two & stones << 2 * step) << step | (two_back & stones >> 2 * step) >> step
+        found |= two << step & stones >> step | two_back >> step & stones << step
+    return found
 
 
-_CENTRAL = [sum(GRID.bit(column, row) for row in range(GRID.rows)) for column in range(GRID.columns)]
+def _playable(taken: int) -> int:
+    """The lowest free cell of each column that isn't full."""
+    return (taken + _FLOOR) & GRID.full
 
 
 def _central(stones: int) -> int:
     middle = GRID.columns // 2
-    return sum((middle - abs(column - middle)) * (stones & cells).bit_count() for column, cells in enumerate(_CENTRAL))
+    return sum((middle - abs(column - middle)) * (stones & cells).bit_count() for column, cells in enumerate(_COLUMNS))
