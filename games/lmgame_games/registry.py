@@ -18,6 +18,7 @@ BUILT_IN = {
     "tetris-versus": "lmgame_games.tetris_versus:GAME",
     "connect4": "lmgame_games.connect4:GAME",
     "tic-tac-toe": "lmgame_games.tic_tac_toe:GAME",
+    "holdem": "lmgame_games.holdem:GAME",
 }
 
 
