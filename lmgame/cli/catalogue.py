@@ -1,5 +1,6 @@
 """`lmgame games` and `lmgame models`: what there is to play, and who can play it."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -7,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from lmgame.request import AGENTS
-from lmgame_games import Card, card, game
+from lmgame_games import Card, Game, card, game
 from lmgame_games import games as registered
 from lmgame_serving import PICO_GAMES, PROVIDERS
 
-BASELINES = {"random": "random", "scripted": "scripted", "pico": "pico\n(reference)"}
-"""Players whose mean scores the list of games shows, and what their columns are called."""
+ONE_PLAYER = ("random", "scripted", "pico")
+TWO_PLAYERS = ("random", "scripted")
+"""Players whose mean scores the lists of games show."""
 
 
 def games(
@@ -24,25 +26,36 @@ def games(
     if name:
         _card(console, name, preset)
         return
-    table = Table("game", "preset", "title", "players", *BASELINES.values(), box=None, pad_edge=False)
-    for found in registered().values():
-        for preset in found.presets:
-            shown = card(found.name, preset)
-            cells = [found.name, preset, shown.title, str(shown.seats)]
-            for player in BASELINES:
-                measured = shown.baselines.get(player)
-                decimals = 1 if shown.seats == 1 else 2
-                cells.append(f"{measured.mean:,.{decimals}f}" if measured else "–")
-            table.add_row(*cells)
-    for column in table.columns:
-        column.overflow = "fold"
+    one, two = ([found for found in registered().values() if (found.seats == 1) is alone] for alone in (True, False))
+    console.print("For one player: mean scores of the baselines", style="bold")
+    console.print(_table(one, ONE_PLAYER))
+    console.print("pico is a reference: a small model trained on the game.\n", style="dim")
+    console.print("For two players: mean scores against random, seats swapped on each seed", style="bold")
+    console.print(_table(two, TWO_PLAYERS))
+    console.print(
+        "\nlmgame games GAME shows a card. Games for one: lmgame play (--model human lets you play), and lmgame match "
+        "or arena, where both race on one seed. Games for two: lmgame match or arena."
+    )
+
+
+def _table(found: Sequence[Game], players: Sequence[str]) -> Table:
+    """The games, a row a preset, with the mean scores of these players."""
+    table = Table("game", "preset", "title", box=None, pad_edge=False)
+    for player in players:
+        table.add_column(player, justify="right", no_wrap=True)
     for column in table.columns[:2]:
         column.no_wrap = True  # these are names to be typed
-    console.print(table)
-    console.print(
-        "\nlmgame games GAME shows a card; lmgame play --model human --game GAME lets you play one for one player.\n"
-        "Games for two are played by lmgame match; their baselines are mean scores against random."
-    )
+    for listed in found:
+        for preset in listed.presets:
+            baselines = card(listed.name, preset).baselines
+            scores = [_score(baselines[player].mean) if player in baselines else "–" for player in players]
+            table.add_row(listed.name, preset, listed.title, *scores)
+    return table
+
+
+def _score(mean: float) -> str:
+    """With about four digits that count."""
+    return f"{mean:,.{0 if abs(mean) >= 1000 else 1 if abs(mean) >= 10 else 2}f}"
 
 
 def _card(console: Console, name: str, preset: str | None) -> None:
@@ -59,10 +72,10 @@ def _card(console: Console, name: str, preset: str | None) -> None:
         "Illegal": shown.illegal,
         "Score": shown.score,
         "Players": _players(shown),
+        "An unusable answer": _unusable(shown),
         "Time": f"{shown.fps:g} frames a second; {shown.move_frames}" if shown.timed else shown.move_frames,
         "Decisions": f"at most {shown.max_decisions} {'an episode' if shown.seats == 1 else 'a seat'}, at most "
-        f"{shown.max_moves} move{'s' if shown.max_moves > 1 else ''} each; {shown.forfeit_after} unusable answers in a "
-        "row end the game",
+        f"{shown.max_moves} move{'s' if shown.max_moves > 1 else ''} each",
         "Seed": shown.seed,
         "Options": "; ".join(f"{option}: {meaning}" for option, meaning in found.options.items()) or "none",
         "Why so": shown.notes,
@@ -84,6 +97,14 @@ def _players(shown: Card) -> str:
         return "1; in a match both play the same seed, and the higher score wins"
     order = "both move at once" if shown.simultaneous else "they take turns"
     return f"{shown.seats}: {order}; a pair of matches swaps the seats on the same seed"
+
+
+def _unusable(shown: Card) -> str:
+    """What an answer that can't be used costs, and a row of them."""
+    asked_again = shown.seats > 1 and not shown.simultaneous
+    usual = "Nothing is played, and the seat is asked again." if asked_again else f"It costs a turn: {shown.idle}."
+    ending = "end the game" if shown.seats == 1 else "lose the game"
+    return f"{shown.unusable or usual} {shown.forfeit_after} in a row {ending}."
 
 
 def models() -> None:

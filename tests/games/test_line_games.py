@@ -75,6 +75,16 @@ def test_openings_are_quiet_and_the_seed_s(name: str):
     assert len(openings) > 20
 
 
+@pytest.mark.parametrize("name", GAMES)
+def test_faults_can_not_use_the_decisions_up(name: str):
+    """Answers that can't be used, never `forfeit_after` in a row, must not turn a loss into a draw."""
+    game = make_shared(name, render_mode=None)
+    game.reset(seed=0)  # type: ignore[attr-defined]
+    position = game.view("player_0")
+    moves = -(-(position.grid.full & ~position.taken).bit_count() // 2)
+    assert card(name).max_decisions > moves * card(name).forfeit_after
+
+
 def play_out(name: str, moves: list[str]) -> ConnectFourEnv | TicTacToeEnv:
     """A game from the empty grid."""
     game = GAMES[name](render_mode="rgb_array")
