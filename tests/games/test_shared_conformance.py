@@ -104,6 +104,12 @@ class OtherCard(TicTacToeEnv):
         self.card = card("tetris")
 
 
+class SaysThatSeatsMoveAtOnce(TicTacToeEnv):
+    def __init__(self, preset: str = "standard", render_mode: str | None = None) -> None:
+        super().__init__(preset, render_mode)
+        self.card = replace(self.card, simultaneous=True)
+
+
 class MasksTooMuch(TicTacToeEnv):
     """All but one of the legal moves."""
 
@@ -137,6 +143,7 @@ class RewardsNothing(TicTacToeEnv):
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
+        (SaysThatSeatsMoveAtOnce, r"card\.simultaneous must be False"),
         (MasksTooMuch, "action_mask allows"),
         (PlaysIllegalActions, r"step\(\d\), which is illegal, must raise"),
         (EndsTwice, r"after forfeit\(\) must be no-ops"),
@@ -201,12 +208,6 @@ class SilentAboutTurns(TetrisVersusEnv):
         return returned
 
 
-class SaysThatSeatsTakeTurns(TetrisVersusEnv):
-    def __init__(self, preset: str = "standard", render_mode: str | None = None) -> None:
-        super().__init__(preset, render_mode)
-        self.card = replace(self.card, simultaneous=False)
-
-
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
@@ -214,7 +215,6 @@ class SaysThatSeatsTakeTurns(TetrisVersusEnv):
         (NobodyStandsStill, "No time passes for a seat that makes no move"),
         (TimeRunsOn, "no seat moves must change nothing"),
         (SilentAboutTurns, r"\['turn_over'\] must be a bool"),
-        (SaysThatSeatsTakeTurns, r"card\.simultaneous must be True"),
     ],
 )
 def test_a_broken_game_of_simultaneous_moves_is_found_out(broken: type[TetrisVersusEnv], told: str):

@@ -42,8 +42,9 @@ def _standard() -> Card:
         notes=(
             "Without an opening two players without chance of their own would play one and the same game again and "
             "again, and the first player wins the empty board by force (Allen 1988, Allis 1988). Openings by chance "
-            "with seats swapped are how chess engines are tested against each other. The decisions suffice for a full grid "
-            "with two unusable answers before every move, so that faults bring nobody a draw."
+            "with seats swapped are how chess engines are tested against each other. "
+            "The decisions suffice for a full grid with two unusable answers before every move, so that faults bring "
+            "nobody a draw."
         ),
         max_decisions=60,
         baselines=load("connect4").get("standard", {}),

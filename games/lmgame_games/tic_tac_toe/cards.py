@@ -49,9 +49,9 @@ def _standard() -> Card:
         seed="the opening: one sign of each player, in one of 72 ways; both seats are played on each seed",
         notes=(
             "Without an opening two players without chance of their own would play one and the same game again and "
-            "again. From some of the openings perfect play wins, for one seat or the other; each pair plays both seats. "
-            "The decisions suffice for a full grid with two unusable answers before every move, so that faults bring "
-            "nobody a draw."
+            "again. From some of the openings perfect play wins, for one seat or the other; each pair plays both "
+            "seats. The decisions suffice for a full grid with two unusable answers before every move, so that faults "
+            "bring nobody a draw."
         ),
         max_decisions=15,
         baselines=load("tic-tac-toe").get("standard", {}),
