@@ -59,6 +59,8 @@ class _Side:
     """Those of `playing` that are still to come."""
     stale: bool = False
     """Whether what the answer was meant for went while it was thought about."""
+    turn_done: bool = False
+    """Whether its turn of this round is over, in games that have `rounds`."""
     decisions: int = 0
     unusable: int = 0
     """Unusable answers in a row."""
@@ -73,6 +75,8 @@ class Referee:
 
     Seats that move at once, paused clock: when both have answered, their first moves are played together, then their
     second ones, and so on. A seat whose moves are out, or whose turn is over, stands still until both are asked anew.
+    Where the card has `rounds`, one whose turn isn't over is asked again, alone, until both have finished their turns:
+    else who does next to nothing in each answer would outlive everybody who plays.
 
     Seats that move at once, real-time clock: time goes in steps of one move. An answer that took a while arrives that
     many steps after it was asked for, and from then on one of its moves is played each step; until then its seat
@@ -80,7 +84,8 @@ class Referee:
     dropped if what they were meant for went while the seat thought.
 
     `forfeit_after` unusable answers in a row lose the game; if both seats reach that together, or a seat that is to be
-    asked has used up its decisions, the game ends as it stands.
+    asked has used up its decisions, the game ends as it stands; but in `rounds` such a seat loses if the other one has
+    decisions left.
 
     Args:
         game: The game; it is reset here.
@@ -165,7 +170,7 @@ class Referee:
         side.asked, side.answer, side.arrives = None, decision, arrives
         if self.realtime:
             self.advance(self.now)
-        elif all(side.answer for side in self._sides):
+        elif not self.wanted():
             self._play_round()
         return Settled(decision, asked.score)
 
@@ -238,7 +243,8 @@ class Referee:
         return Settled(decision, self.scores[seat], played)
 
     def _play_round(self) -> None:
-        for seat in range(len(self._sides)):
+        playing = [seat for seat, side in enumerate(self._sides) if side.answer]
+        for seat in playing:
             self._begin(seat)
         while any(side.moves for side in self._sides) and not self.game.over:
             moves = {AGENTS[seat]: self._next(seat) for seat, side in enumerate(self._sides) if side.moves}
@@ -246,10 +252,21 @@ class Referee:
             for agent, side in zip(AGENTS, self._sides, strict=True):
                 if agent in moves and _turn_over(infos, agent):
                     side.moves.clear()
-        for seat, side in enumerate(self._sides):
-            assert side.playing is not None
-            self._over_with(seat, side.playing)
-        self._go_on((0, 1))
+                    side.turn_done = True
+        for seat in playing:
+            decision = self._sides[seat].playing
+            assert decision is not None
+            self._over_with(seat, decision)
+        self._go_on(playing, then=self._still_to_come())
+
+    def _still_to_come(self) -> Sequence[int]:
+        """The seats that are to be asked after a round, or a part of one."""
+        left = [seat for seat, side in enumerate(self._sides) if not side.turn_done]
+        if self._card.rounds and left:
+            return left
+        for side in self._sides:
+            side.turn_done = False
+        return (0, 1)
 
     def _begin(self, seat: int) -> None:
         """Make what was answered the seat's moves to come."""
@@ -300,8 +317,13 @@ class Referee:
         side.unusable = 0 if decision.verdict is Verdict.OK else side.unusable + 1
         side.feedback = decision.problem
 
-    def _go_on(self, seats: Sequence[int]) -> None:
-        """End the game, or ask the seats whose turn it is; `seats` are those whose decision is over."""
+    def _go_on(self, seats: Sequence[int], then: Sequence[int] | None = None) -> None:
+        """End the game, or ask the seats whose turn it is.
+
+        Args:
+            seats: Those whose decision is over.
+            then: Those to be asked, where they are others.
+        """
         if self.game.over:
             self._end(self.game.outcome())
             return
@@ -312,13 +334,18 @@ class Referee:
                 self.game.adjudicate()
             self._end("forfeit")
             return
+        asked = seats if then is None else then
         if isinstance(self.game, AlternatingGame):
-            seats = (AGENTS.index(self.game.agent_selection),)
-        if any(self._sides[seat].decisions >= self._limit for seat in seats):
-            self.game.adjudicate()
+            asked = (AGENTS.index(self.game.agent_selection),)
+        if spent := [seat for seat in asked if self._sides[seat].decisions >= self._limit]:
+            alone = len(spent) == 1 and self._sides[1 - spent[0]].decisions < self._limit
+            if self._card.rounds and not self.realtime and alone:
+                self.game.forfeit(AGENTS[spent[0]])
+            else:
+                self.game.adjudicate()
             self._end("decision_limit")
             return
-        for seat in seats:
+        for seat in asked:
             self._ask(seat)
 
     def _end(self, outcome: str) -> None:

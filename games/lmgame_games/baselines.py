@@ -8,7 +8,7 @@ model, which this room knows nothing of: `store` takes its scores.
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -101,9 +101,12 @@ def play_shared(game: SharedGame, players: Sequence[str], seed: int) -> list[flo
         decisions[seat] += 1
         return moves
 
-    while not game.over and max(decisions) < game.card.max_decisions:
+    turns = [0, 1]
+    while not game.over and max(decisions[seat] for seat in turns) < game.card.max_decisions:
         if isinstance(game, SimultaneousGame):
-            _play_round(game, seats, [decide(0), decide(1)])
+            done = _play_round(game, {seats[seat]: decide(seat) for seat in turns})
+            turns = [seat for seat in turns if seat not in done] if game.card.rounds else []
+            turns = turns or [0, 1]
         elif isinstance(game, AlternatingGame):
             seat = AGENTS.index(game.agent_selection)
             for move in decide(seat):
@@ -112,16 +115,18 @@ def play_shared(game: SharedGame, players: Sequence[str], seed: int) -> list[flo
     return list(game.scores().values())
 
 
-def _play_round(game: SimultaneousGame, seats: Sequence[Seat], moves: Sequence[list[Move]]) -> None:
-    """Both seats' moves side by side, each until its list is out or its turn is over."""
-    left = {seat.agent: list(own) for seat, own in zip(seats, moves, strict=True)}
-    by_agent = {seat.agent: seat for seat in seats}
+def _play_round(game: SimultaneousGame, moves: Mapping[Seat, Sequence[Move]]) -> set[int]:
+    """Seats' moves side by side, each until its list is out or its turn is over; the seats whose turn is."""
+    left = {seat: list(own) for seat, own in moves.items()}
+    done: set[int] = set()
     while any(left.values()) and not game.over:
-        actions = {agent: by_agent[agent].action(own.pop(0)) for agent, own in left.items() if own}
+        actions = {seat.agent: seat.action(own.pop(0)) for seat, own in left.items() if own}
         infos = game.step(actions)[-1]
-        for agent in actions:
-            if infos[agent]["turn_over"]:
-                left[agent] = []
+        for seat in left:
+            if seat.agent in actions and infos[seat.agent]["turn_over"]:
+                left[seat] = []
+                done.add(seat.number)
+    return done
 
 
 def measure(game: str, preset: str, player: str, episodes: int) -> Baseline:

@@ -23,6 +23,7 @@ def check_card(card: Card | None) -> None:
         raise ConformanceError(f"The environment's `card` must be a Card; it is {type(card).__name__}.")
     for name in ("game", "preset", "env_id", "title", "rules", "move_frames", "score", "illegal", "seed"):
         expect(str(getattr(card, name)).strip(), f"card.{name} is empty; write it.")
+    expect(not card.rounds or card.simultaneous, "card.rounds is for games whose seats move at once.")
     expect(card.max_moves >= 1, f"card.max_moves is {card.max_moves}; it must be at least 1.")
     expect(card.max_decisions >= 1, f"card.max_decisions is {card.max_decisions}; it must be at least 1.")
     expect(card.fps > 0, f"card.fps is {card.fps}; it must be positive.")

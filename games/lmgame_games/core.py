@@ -112,6 +112,10 @@ class Card:
     """Players at the game; 2 for a shared game, whose score decides who has won."""
     simultaneous: bool = False
     """Whether all seats of a shared game move at once; else they take turns."""
+    rounds: bool = False
+    """Whether under the paused clock nobody is asked for its next turn before both have finished theirs, however many
+    answers that takes; a turn is over when `info["turn_over"]` says so. Only where both seats move at once. A seat that
+    has used up its decisions, while the other has some left, loses then, as on the clock in chess."""
     timed: bool = True
     """Whether the game's own time runs while nobody moves; where it doesn't there is no real-time clock."""
     forfeit_after: int = 10

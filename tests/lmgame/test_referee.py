@@ -6,7 +6,7 @@ import pytest
 
 from lmgame.referee import Referee
 from lmgame_agents import Decision, Latency, Verdict
-from lmgame_games import Move
+from lmgame_games import Move, make_shared
 
 from .shared_toys import CountingEnv, RunningEnv, chosen
 
@@ -264,3 +264,52 @@ def test_every_step_is_told_with_its_moves():
         (8, {"player_1": "three"}),
         (8, {}),
     ]
+
+
+# Rounds: one piece each, however many answers that takes.
+
+DROP, STALL = Decision((Move("hard_drop"),)), Decision((Move("no_op"),))
+
+
+def versus(max_decisions: int = 600) -> Referee:
+    return Referee(make_shared("tetris-versus", render_mode=None), 0, max_decisions=max_decisions)
+
+
+def test_nobody_is_asked_for_the_next_piece_before_both_have_placed_theirs():
+    referee = versus()
+    referee.answer(0, DROP)
+    assert [asked.seat for asked in referee.wanted()] == [1]
+    referee.answer(1, STALL)
+    assert [asked.seat for asked in referee.wanted()] == [1], "its piece is still in play"
+    referee.answer(1, STALL)
+    referee.answer(1, DROP)
+    assert [asked.seat for asked in referee.wanted()] == [0, 1]
+    assert referee.decisions == [1, 3]
+
+
+def test_who_stalls_does_not_outlive_who_plays():
+    referee = versus(max_decisions=40)
+    while referee.outcome is None:
+        for asked in referee.wanted():
+            referee.answer(asked.seat, DROP if asked.seat == 0 else STALL)
+    assert referee.outcome == "decision_limit" and referee.decisions[1] == 40
+    assert referee.scores == [1.0, 0.0], "it used up its answers while the other had some left"
+
+
+def test_who_tops_out_in_the_same_number_of_pieces_loses():
+    referee = versus()
+    # The first seat only ever drops in the middle; the second puts every other piece aside.
+    sides = (Decision((*[Move("left")] * 5, Move("hard_drop"))), Decision((*[Move("right")] * 5, Move("hard_drop"))))
+    while referee.outcome is None:
+        for asked in referee.wanted():
+            referee.answer(asked.seat, DROP if asked.seat == 0 else sides[referee.decisions[1] % 2])
+    assert referee.outcome == "topped_out" and referee.scores == [0.0, 1.0]
+    assert abs(referee.decisions[0] - referee.decisions[1]) <= 1
+
+
+def test_both_out_of_answers_in_one_round_is_decided_by_the_attack():
+    referee = versus(max_decisions=3)
+    while referee.outcome is None:
+        for asked in referee.wanted():
+            referee.answer(asked.seat, DROP)
+    assert referee.outcome == "decision_limit" and referee.scores == [0.5, 0.5]

@@ -18,7 +18,7 @@ from lmgame.retry import GaveUpError, Stop
 from lmgame.shared_match import SharedMatch
 from lmgame_agents import Agent, Decision, InfrastructureError, Latency, Observation, Usage, Verdict
 from lmgame_common import RecordError
-from lmgame_games import Card, Move, registry
+from lmgame_games import Card, Move, card, registry
 from lmgame_leaderboards import PlayerRecord, Versions, read_episode
 
 from .conftest import stable_lines
@@ -375,3 +375,30 @@ def test_copies_of_a_model_sample_apart():
         assert plan.seat_plan(0).sampling_seed == seed
         assert plan.seat_plan(1).sampling_seed == (seed + 2**30) % 2**31
         assert plan.seat_plan(1).id == f"{plan.id}-1"
+
+
+async def test_rounds_of_tetris_versus_are_cut_off_and_resumed_in_their_middle(tmp_path: Path):
+    """One seat needs several answers a piece, the other one: most cuts are within a round."""
+    plan = plan_of(card("tetris-versus"), max_decisions=12, observations=(None, None))
+
+    def dropper(seen: Observation) -> Decision:
+        return Decision((Move(("left", "right")[seen.index % 2]), Move("hard_drop")))
+
+    def nudger(seen: Observation) -> Decision:
+        return Decision((Move("hard_drop" if seen.index % 3 == 2 else "left"),))
+
+    def agents() -> list[Callable[[], Agent]]:
+        return [lambda: FunctionAgent(dropper), lambda: FunctionAgent(nudger)]
+
+    whole = await Match(plan, tmp_path / "whole.jsonl", agents()).play()
+    assert whole.state.outcome == "decision_limit"
+    assert [sum(line["seat"] == seat for line in read_episode(whole.path).decisions) for seat in (0, 1)] == [4, 12]
+    lines = whole.path.read_bytes().splitlines(keepends=True)
+    for cut in range(1, len(lines), 2):
+        path = tmp_path / f"cut-{cut}.jsonl"
+        path.write_bytes(b"".join(lines[:cut]))
+        again = await Match(plan, path, agents()).play()
+        assert by_seat(path) == by_seat(whole.path)
+        assert len(again.answers) == len(lines) - 1 - cut
+    for _ in walk_match(whole.path):
+        pass

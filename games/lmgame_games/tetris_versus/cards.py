@@ -19,8 +19,9 @@ _RULES = f"""\
 Tetris against another player. Each has a board of 10 columns and 20 rows, and both get the same pieces in the same \
 order. A full row is cleared and everything above comes down. Who tops out first loses: a new piece has no room, a \
 piece locks wholly above the board, or garbage pushes cells more than 20 rows above it; both in one moment is a draw. \
-If it doesn't come to that, the game ends when either has placed {PIECE_LIMIT} pieces, or a player's answers are used \
-up; who has made more lines of attack by then wins.
+If it doesn't come to that, the game ends when either has placed {PIECE_LIMIT} pieces, or answers are used up; who has \
+made more lines of attack by then wins. But where the game waits for answers, a player who has none left while the \
+other has some loses.
 Attack, in lines of garbage: 1, 2, 3, 4 rows at once {", ".join(map(str, _PLAIN[1:]))}; T-spin with 1, 2, 3 rows \
 {", ".join(map(str, _FULL[1:]))}; mini T-spin with 1, 2 rows {", ".join(map(str, _MINI[1:]))}; {BACK_TO_BACK} more for \
 four rows or a T-spin clear if the last clear was such a one too; {PERFECT_CLEAR} more for leaving the board empty; \
@@ -30,7 +31,8 @@ Garbage sent to you is pending until you lock a piece that clears nothing. Then 
 below and push your board up. The lines of one attack have their hole in the same column.
 An answer is a list of 1 to 32 moves for the piece in play, played in order while the other player's are played on the \
 other board. hard_drop places the piece, so end the list with it. If the piece locks earlier, the rest of the list is \
-dropped; if it hasn't locked, you are asked again for the same piece. A move that is blocked does nothing.
+dropped; if it hasn't locked, you are asked again for the same piece. Where the game waits for answers, both place one \
+piece before anybody is asked for the next. A move that is blocked does nothing.
 A move takes 4 frames of 1/60 s, and the piece falls a row every 60 frames at level 1, sooner at each level, every 4 \
 frames at level 10. The level rises every {PIECES_A_LEVEL} pieces. A piece at rest locks after 30 frames; moving or \
 turning it restarts them; the 15th move or turn at rest locks it at once.
@@ -56,13 +58,15 @@ def _standard() -> Card:
             "played at once, so that no seat is first. The level rises by pieces and not by lines, because clearing "
             f"lines, which wins, must not speed the own game up; it reaches 10 shortly before the {PIECE_LIMIT}th "
             "piece, so that games end. The other player's next pieces aren't shown: they would tell a player who is "
-            "behind more than the own ones do. Under the paused clock both seats are asked together, so both place "
-            "their pieces side by side; under the real-time clock the quicker one places more."
+            "behind more than the own ones do. Under the paused clock both place one piece a round: were boards to run "
+            "by answers alone, a player that never drops a piece would outlive everybody who plays. Under the "
+            "real-time clock the quicker one places more."
         ),
         max_decisions=600,
         baselines=load("tetris-versus").get("standard", {}),
         seats=2,
         simultaneous=True,
+        rounds=True,
         timed=True,
         forfeit_after=10,
     )
