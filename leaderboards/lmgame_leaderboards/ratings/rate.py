@@ -5,10 +5,15 @@ draws as many units as there are, with replacement, and fits anew. Each round al
 the prior itself; then the spread of the refits holds the prior's share of the uncertainty too (randomize-then-optimize:
 Bardsley et al., SIAM Journal on Scientific Computing 36, 2014), and a player that always wins doesn't get an interval
 without width. An interval is the estimate ± z standard errors, the bootstrap's standard deviation; percentiles of the
-same refits cover less than they say. Measured coverage: `benchmarks/ratings_coverage.py`.
+same refits cover less than they say.
 
 Where results set no limit to a difference on one side (`graph.ahead`), that end is open, None, and the other one is
-one-sided at the same confidence.
+one-sided at the same confidence. No resampling of such results can contain an upset, and so the bootstrap says too
+little of them: their standard error is at least the curvature's, which is the inverse of the posterior's information.
+The same holds for games of fewer than `FEW_UNITS` units.
+
+Measured coverage: `benchmarks/ratings_coverage.py`,
+see there.
 """
 
 from dataclasses import dataclass, field
@@ -29,8 +34,7 @@ ROUND_STEPS, ROUND_TOLERANCE = 8, 0.03
 """Newton steps of a bootstrap round, which starts at the full fit. What is left after a step goes with its square:
 after one of 0.03 about a thousandth of log-odds, 0.17 Elo points."""
 FEW_UNITS = 10
-"""With fewer units than this in a game the bootstrap hardly varies, and the curvature's own standard error, where it is
-larger, holds instead."""
+"""With fewer units than this in a game the bootstrap hardly varies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,9 @@ class Ratings:
 
     def contrast(self, first: str, second: str) -> tuple[float, Interval]:
         """How many Elo points the first is above the second, with interval. Raises ValueError for unknown names."""
+        for name in (first, second):
+            if name not in self.players:
+                raise ValueError(f"no player {name!r} is rated; there are {', '.join(self.players)}")
         one, other = self.players.index(first), self.players.index(second)
         value = self.rows[one].value - self.rows[other].value
         open_ends = bool(self.open_above[one, other]), bool(self.open_above[other, one])
@@ -204,9 +211,9 @@ class _Assembly:
         variances = _differences(np.cov(self.refits[:, :count], rowvar=False))
         units = np.zeros(int(self.matches.unit.max()) + 1, np.intp)
         units[self.matches.unit] = self.matches.game
-        if np.bincount(units).min() < FEW_UNITS:
-            curvature = np.linalg.inv(self.best.information)[:count, :count]
-            variances = np.maximum(variances, _differences(curvature))
+        curvature = _differences(np.linalg.inv(self.best.information)[:count, :count])
+        stiff = self.open_above | self.open_above.T | (np.bincount(units).min() < FEW_UNITS)
+        variances = np.where(stiff, np.maximum(variances, curvature), variances)
         return ELO * np.sqrt(variances)
 
     def _intervals(self, values: Floats, errors: Floats, anchor: int | None) -> list[Interval]:
@@ -222,8 +229,9 @@ class _Assembly:
                 )
                 for p in range(count)
             ]
-        centred = self.refits[:, :count] - self.refits[:, :count].mean(axis=1, keepdims=True)
-        spread = ELO * centred.std(axis=0, ddof=1)
+        # Of a centred value, from the variances of differences: var(v_p - v̄) = mean_q d_pq - mean_pq d_pq / 2.
+        differences = errors**2
+        spread = np.sqrt(np.maximum(differences.mean(axis=1) - differences.mean() / 2, 0.0))
         leads, trails = np.asarray(self.open_above.any(axis=1)), np.asarray(self.open_above.any(axis=0))
         # Who has somebody out of reach above and somebody below is held on both sides, as far as the prior tells.
         return [

@@ -5,11 +5,21 @@ its result is seen, that is fair if the hypothesis holds. By Ville's inequality 
 probability of at most α, whenever and however often one looks; a large capital speaks against the hypothesis. (Waudby-
 Smith and Ramdas, Estimating means of bounded random variables by betting, JRSS B 86, 2024; bets by their approximate
 growth-rate-adaptive rule.) Nothing is assumed about pairs but that they are independent and share one mean.
+
+Pairs that were needed in simulations of two matches a pair without draws, at α = β = margin = 5 %: median (and 90 %
+quantile) of 100 each, by the true share of points
+
+    share            0.5          0.55       0.6         0.7       0.8       0.9      1
+    swapped seats    692 (1044)   476 (934)  129 (238)   24 (56)   14 (22)   10 (13)  8 (8)
+    raced, 1 match   1487 (2168)  1086 (2198)  271 (473)  56 (111)  16 (49)  12 (20)  8 (8)
+
+At a margin of 10 % equals take 161 (246) and 326 (524). A share between one half and the margin takes longest (0.525:
+1142 (1982)), and may be called either.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,27 +29,30 @@ BOLDNESS = 0.75
 """Largest share of the capital that a bet may lose."""
 GRID = 1001
 """Means that `interval` looks at."""
+CHUNK = 500
+"""Pairs that it looks at in one go."""
 
 
 class _Capital:
-    """Capital against each of several hypothetical means.
+    """Capital against each of several hypotheses on the mean.
 
     Args:
-        means: The hypotheses.
-        sign: 1 to bet on a higher mean alone, -1 on a lower one alone, 0 on either.
+        hypotheses: The means that are bet against.
+        sides: By hypothesis: 1 to bet on a higher mean alone, -1 on a lower one alone, 0 on either.
     """
 
-    def __init__(self, means: np.ndarray, sign: int) -> None:
-        self._means, self._sign = means, sign
-        self.log = np.zeros(len(means))
+    def __init__(self, hypotheses: np.ndarray, sides: np.ndarray) -> None:
+        self._hypotheses = hypotheses
+        self._lowest = np.where(sides > 0, 0.0, -BOLDNESS / np.maximum(1 - hypotheses, 1e-9))
+        self._highest = np.where(sides < 0, 0.0, BOLDNESS / np.maximum(hypotheses, 1e-9))
+        self.logs = np.zeros(len(hypotheses))
 
-    def bet(self, points: float, mean: float, variance: float) -> None:
-        """Bet by the mean and variance of the pairs before, then see the points of this one."""
-        gap = mean - self._means
-        bets = gap / (variance + gap**2)
-        low = 0.0 if self._sign > 0 else -BOLDNESS / np.maximum(1 - self._means, 1e-9)
-        high = 0.0 if self._sign < 0 else BOLDNESS / np.maximum(self._means, 1e-9)
-        self.log += np.log1p(np.clip(bets, low, high) * (points - self._means))
+    def bet(self, points: Any, mean: Any, variance: Any) -> None:
+        """Bet by the mean and variance of the pairs before, then see the points; numbers, or columns of many pairs."""
+        gap = mean - self._hypotheses
+        bets = np.minimum(np.maximum(gap / (variance + gap * gap), self._lowest), self._highest)
+        won = np.log1p(bets * (points - self._hypotheses))
+        self.logs += won if won.ndim == 1 else won.sum(axis=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +87,12 @@ class SequentialTest:
         self.n = 0
         """Pairs seen."""
         self.verdict: Verdict = "undecided"
-        half = np.array([0.5])
-        self._above, self._below = _Capital(half, 1), _Capital(half, -1)
-        self._not_better, self._not_worse = _Capital(half + margin, -1), _Capital(half - margin, 1)
-        self._all = _Capital(np.linspace(0, 1, GRID), 0)
+        # At most and at least one half; at least one half + margin and at most one half - margin.
+        self._capital = _Capital(np.array([0.5, 0.5, 0.5 + margin, 0.5 - margin]), np.array([1, -1, -1, 1]))
+        self._grid = np.linspace(0, 1, GRID)
+        self._grid_capital = _Capital(self._grid, np.zeros(GRID))
+        self._waiting: list[tuple[float, float, float]] = []
+        """Pairs that `interval` has not bet on yet: points, and the mean and variance before."""
         # Means and variances begin with one pair's worth of knowing nothing.
         self._sum, self._squares = 0.5, 0.25
 
@@ -91,8 +106,8 @@ class SequentialTest:
             raise ValueError(f"a pair's share of points lies between 0 and 1, and is {points}")
         mean = self._sum / (self.n + 1)
         variance = self._squares / (self.n + 1)
-        for capital in (self._above, self._below, self._not_better, self._not_worse, self._all):
-            capital.bet(points, mean, variance)
+        self._capital.bet(points, mean, variance)
+        self._waiting.append((points, mean, variance))
         self.n += 1
         self._sum += points
         self._squares += (points - self._sum / (self.n + 1)) ** 2
@@ -101,19 +116,23 @@ class SequentialTest:
         return self.verdict
 
     def _decided(self) -> Verdict:
+        above, below, not_better, not_worse = self._capital.logs
         needed = math.log(2 / self.rates.alpha)
-        if self._above.log[0] >= needed:
+        if above >= needed:
             return "first"
-        if self._below.log[0] >= needed:
+        if below >= needed:
             return "second"
-        both = min(self._not_better.log[0], self._not_worse.log[0])
-        return "equal" if both >= math.log(1 / self.rates.beta) else "undecided"
+        return "equal" if min(not_better, not_worse) >= math.log(1 / self.rates.beta) else "undecided"
 
     @property
     def interval(self) -> tuple[float, float]:
         """A confidence interval of the mean share at 1 - alpha that holds at all times at once."""
-        held = np.flatnonzero(self._all.log < math.log(1 / self.rates.alpha))
+        for start in range(0, len(self._waiting), CHUNK):
+            points, mean, variance = np.array(self._waiting[start : start + CHUNK]).T[:, :, None]
+            self._grid_capital.bet(points, mean, variance)
+        self._waiting.clear()
+        held = np.flatnonzero(self._grid_capital.logs < math.log(1 / self.rates.alpha))
         if not len(held):
             mean = self._sum / (self.n + 1)
             return mean, mean
-        return float(held[0] / (GRID - 1)), float(held[-1] / (GRID - 1))
+        return float(self._grid[held[0]]), float(self._grid[held[-1]])
