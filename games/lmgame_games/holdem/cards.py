@@ -1,94 +1,110 @@
-"""What a model is told about hold'em, by preset."""
+"""What a model is told about hold'em."""
 
 from lmgame_common import UnknownNameError
 from lmgame_games.baselines import load
 from lmgame_games.core import Card, Control, Move
-from lmgame_games.holdem.stakes import BIG_BLIND, HANDS, LIMIT, NO_LIMIT, SMALL_BLIND, STACK, Raise
+from lmgame_games.holdem.stakes import LIMIT, NO_LIMIT, Stakes
+
+STAKES = {"standard": NO_LIMIT, "limit": LIMIT}
+"""By preset."""
 
 _RULES = """\
-Texas hold'em for two players, {kind}. A match has {hands} hands; the button changes every hand. The player with the \
-button posts the small blind of {small} and acts first before the flop; the other posts the big blind of {big} and \
-acts first from the flop on. Each gets two cards of their own; three, then one, then one more common cards come to the \
-board, with a round of betting before and after each. The best five of seven cards win the pot; equal ones split it. \
-Each hand begins with {stack} chips, whatever was won before.
+Texas hold'em for two players, {kind}, over {hands} hands. Each player starts every hand with {stack} chips, whatever \
+happened before. The button alternates; it posts the small blind of {small} and acts first before the flop, the other \
+player posts the big blind of {big} and acts first on flop, turn and river.
 {bets}
-An answer is one move. You are told which are possible and what they come to.
-Text view: cards are rank and suit, such as Ah for the ace of hearts, Td for the ten of diamonds; c, d, h, s are \
-clubs, diamonds, hearts, spades."""
+The best five of the own two cards and the five of the board win at the showdown. Whoever bet or raised last shows \
+first; the other player shows only what does not lose. Folded cards are never shown.
+What counts is the number of chips won or lost over all hands. Cards are new in every hand, and every answer is one \
+act of yours.
+Text view: cards are rank and suit, such as Th for the ten of hearts (ranks 2 to 9, T, J, Q, K, A; suits c clubs, \
+d diamonds, h hearts, s spades). Bets of a street are counted in total: "raise to 300" makes 300 the bet that the \
+other player has to reach. Below the present hand stand the last ones, the newest first."""
 
-_BETS = {
-    "standard": (
-        "A bet or raise can be the least allowed (the last raise again, at least a big blind), half the pot, the pot, "
-        "twice the pot, or all your chips; the pot counts your call."
+_NO_LIMIT_BETS = """\
+A raise goes to at least the last bet plus the last raise, at least {big} more. raise_pot and the like go beyond the \
+other player's bet by that part of the pot, the pot as it is once the bet is called; where nobody has bet they are the \
+first bet. The view shows which sizes are possible and what they come to; those that would come to the same are \
+listed once."""
+
+_LIMIT_BETS = """\
+Bets and raises are {small_bet} before the flop and on it, {big_bet} on turn and river. Four bets a street are the \
+most, of which the big blind is the first one before the flop."""
+
+_FOLD = Control("fold", "give up the hand and what you have put in", ("folds", "muck", "give_up"))
+_CHECK = Control("check", "stay in where there is nothing to call", ("checks", "check_behind", "knock"))
+_CALL = Control("call", "match the other player's bet", ("calls", "call_bet", "flat_call", "match"))
+_NO_LIMIT_RAISES = (
+    Control(
+        "raise_min",
+        "bet or raise as little as possible",
+        ("raise", "bet", "bet_min", "min_raise", "min_bet", "minraise"),
     ),
-    "limit": (
-        f"Bets and raises are {BIG_BLIND} before the flop and on it, {2 * BIG_BLIND} on the turn and the river, and "
-        "at most four on each."
+    Control("raise_third_pot", "bet or raise by a third of the pot", ("bet_third_pot", "third_pot", "raise_1/3_pot")),
+    Control(
+        "raise_half_pot",
+        "bet or raise by half the pot",
+        ("bet_half_pot", "half_pot", "raise_1/2_pot", "raise_pot_half", "halfpot"),
     ),
-}
-
-_SYNONYMS = {
-    "check": (),
-    "call": (),
-    "fold": (),
-    "raise_min": ("min_raise", "minimum raise", "bet_min", "min bet", "raise minimum"),
-    "raise_half_pot": ("half_pot", "bet_half_pot", "raise 1/2 pot", "half pot raise"),
-    "raise_pot": ("pot", "bet_pot", "pot raise", "raise full pot"),
-    "raise_two_pots": ("two_pots", "bet_two_pots", "double pot", "raise 2 pots", "overbet"),
-    "all_in": ("allin", "shove", "push", "jam"),
-    "raise": ("bet",),
-}
+    Control("raise_pot", "bet or raise by the pot", ("bet_pot", "pot", "pot_bet", "raise_full_pot", "full_pot")),
+    Control("raise_two_pots", "bet or raise by twice the pot", ("bet_two_pots", "two_pots", "overbet", "raise_2_pots")),
+    Control("all_in", "bet all your chips", ("allin", "all-in", "shove", "jam", "push", "raise_all_in", "bet_all_in")),
+)
+_LIMIT_RAISES = (Control("raise", "bet or raise by the fixed amount", ("bet", "raises", "reraise", "re-raise")),)
 
 
-def _make(preset: str, raises: tuple[Raise, ...]) -> Card:
-    kind = "no-limit" if preset == "standard" else "limit"
-    rules = _RULES.format(
-        kind=kind, hands=HANDS, small=SMALL_BLIND, big=BIG_BLIND, stack=f"{STACK:,}", bets=_BETS[preset]
+def _card(preset: str, stakes: Stakes) -> Card:
+    bets = (_LIMIT_BETS if stakes.limit else _NO_LIMIT_BETS).format(
+        big=stakes.big_blind, small_bet=stakes.bets[0], big_bet=stakes.bets[-1]
     )
-    controls = [
-        ("fold", "give the hand up"),
-        ("check", "bet nothing, where nothing is to be called"),
-        ("call", "put in what the other has bet"),
-        *((size.name, size.does) for size in raises),
-    ]
+    rules = _RULES.format(
+        kind="fixed limit" if stakes.limit else "no limit",
+        hands=stakes.hands,
+        stack=stakes.stack,
+        small=stakes.small_blind,
+        big=stakes.big_blind,
+        bets=bets,
+    )
+    raises = _LIMIT_RAISES if stakes.limit else _NO_LIMIT_RAISES
+    raised = "raise" if stakes.limit else "raise_pot"
     return Card(
         game="holdem",
         preset=preset,
-        env_id="lmgame/Holdem-v1",
+        env_id="lmgame/TexasHoldem-v1",
         version=1,
-        title=f"Texas hold'em ({kind})",
+        title="Texas hold'em",
         rules=rules,
-        controls=tuple(Control(name, does, _SYNONYMS[name]) for name, does in controls),
+        controls=(_FOLD, _CHECK, _CALL, *raises),
         max_moves=1,
-        answers=('{"moves": ["call"]}', f'{{"moves": ["{raises[-1].name}"]}}', '{"moves": ["fold"]}'),
-        idle=Move("fold"),
+        answers=('{"moves": ["call"]}', f'{{"moves": ["{raised}"]}}', '{"moves": ["check"]}'),
+        idle=Move("check"),
         fps=1,
-        move_frames="none: no time passes but in replays, where a move takes a second",
-        score=f"big blinds won, over {HANDS} hands; what one wins the other loses",
-        illegal="a move that is not possible now, or more than one move",
-        unusable="An answer that is illegal or can't be read is a check where that is possible, else a fold.",
+        move_frames="none: no time passes but in replays, where an act takes a second",
+        score="big blinds won or lost over all hands; both players' scores sum to 0",
+        illegal="an act that is not possible now, such as check where there is a bet to call, or more than one act",
+        unusable=(
+            "An answer that is illegal or can't be read checks where that is possible, and folds where it isn't."
+        ),
         seed=(
-            "all cards. Both seats are played on each seed, so that each player gets the cards that the other had "
-            "(duplicate poker)"
+            "the cards of all hands. A seat gets the same cards whoever sits there, so both seats on one seed are "
+            "duplicate poker"
         ),
         notes=(
-            f"Stacks are new in every hand, {STACK // BIG_BLIND} big blinds, as in the Annual Computer Poker "
-            "Competition: what is won then doesn't depend on the order of hands. Sizes of bets are a few fractions of "
-            "the pot, as is usual where programs play. A seat that forfeits loses a stack, and what it had won before. "
-            "A match that is cut short by its limit of decisions counts the hands that are finished."
+            "Blinds, and stacks of 200 big blinds that are full again in every hand, are those of the Annual Computer "
+            "Poker Competition. A forfeit voids the hand under way, gives up all that was won and costs a full stack "
+            "more; where the decisions are used up, the hand under way is void. Luck is large: duplicate matches over "
+            "many seeds are needed to tell players apart."
         ),
-        max_decisions=400,
+        max_decisions=200,
         baselines=load("holdem").get(preset, {}),
         seats=2,
         timed=False,
+        forfeit_after=10,
     )
-
-
-_CARDS = {"standard": NO_LIMIT, "limit": LIMIT}
 
 
 def card(preset: str) -> Card:
     """The card of a preset. Raises UnknownNameError."""
-    if preset not in _CARDS:
-        raise UnknownNameError("preset of holdem", preset, _CARDS)
-    return _make(preset, _CARDS[preset])
+    if preset not in STAKES:
+        raise UnknownNameError("preset of holdem", preset, STAKES)
+    return _card(preset, STAKES[preset])

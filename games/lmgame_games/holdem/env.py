@@ -1,4 +1,4 @@
-"""Texas hold'em for two as a PettingZoo environment. One step is one action of one seat."""
+"""Texas hold'em as a PettingZoo environment. One step is one act of one seat."""
 
 from typing import Any
 
@@ -8,29 +8,29 @@ from gymnasium.utils import seeding
 
 from lmgame_common import GameError, UsageError
 from lmgame_games.core import Move
-from lmgame_games.holdem import view
-from lmgame_games.holdem.cards import card
-from lmgame_games.holdem.hand import DECK, Hand
-from lmgame_games.holdem.stakes import BIG_BLIND, HANDS, STACK
-from lmgame_games.holdem.view import Table
-from lmgame_games.shared import AGENTS, AlternatingGame, other
-
-LAST_HANDS = 3
-"""Hands before this one that a seat is told of."""
-_NUMBERS = 9
+from lmgame_games.holdem.cards import STAKES, card
+from lmgame_games.holdem.deck import Deal, draw_deals
+from lmgame_games.holdem.hand import Hand
+from lmgame_games.holdem.observation import NUMBERS, observation
+from lmgame_games.holdem.render import draw
+from lmgame_games.holdem.text import text
+from lmgame_games.holdem.view import PAST, SeatView, seat_view
+from lmgame_games.shared import AGENTS, AlternatingGame
 
 
 class HoldemEnv(AlternatingGame):
-    """Heads-up hold'em, `HANDS` hands a match; PettingZoo's AEC.
+    """Heads-up hold'em over several hands; PettingZoo's AEC.
 
-    Actions: `Discrete`, in the order of the card's controls. Observations: `observation`, int32 (113,): the seat's own
-    cards and then the board as 52 flags each (deuce of clubs first, suits c, d, h, s within a rank), then pot, chips to
-    call, own and other stack, own and other bet of this street, street, number of the hand, and 1 with the button;
-    `action_mask`, int8 (actions,). Scores are big blinds won. Nothing that takes an agent shows or depends on cards
-    that the seat can't see; `render()` is the spectators' view, which shows both hands.
+    The seed draws the cards of all hands. On one seed a seat gets the same cards whoever sits there, so that a match
+    and its twin with the seats swapped are duplicate poker. `player_0` has the button in the first hand, from then on
+    it alternates.
+
+    Actions: `Discrete`, in the order of the card's controls. Observations: `observation`, float32, as
+    `observation.observation` says; `action_mask`, int8 (actions,). Scores are big blinds won or lost over the hands
+    that are over; both seats' sum to 0. Rewards: what a seat gained on the other by the step, twice what it won.
 
     Args:
-        preset: `standard` (no-limit) or `limit`.
+        preset: `standard` (no limit) or `limit`.
         render_mode: `rgb_array` or None.
 
     Raises:
@@ -42,26 +42,30 @@ class HoldemEnv(AlternatingGame):
         super().__init__()
         self.card = card(preset)
         if render_mode not in (None, "rgb_array"):
-            raise UsageError(f"Unknown render mode {render_mode!r}; hold'em renders 'rgb_array' or None.")
+            raise UsageError(
+                f"Unknown render mode {render_mode!r}; {self.card.title} renders 'rgb_array' or nothing (None)."
+            )
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "name": f"holdem_{preset}_v{self.card.version}", "render_fps": 1}
-        self.possible_agents = list(AGENTS)
-        self._limit = preset == "limit"
+        self.metadata = {
+            **self.metadata,
+            "name": f"{self.card.game}_v{self.card.version}",
+            "render_fps": int(self.card.fps),
+        }
+        self.stakes = STAKES[preset]
         self._names = tuple(control.name for control in self.card.controls)
-        self._actions = {name: action for action, name in enumerate(self._names)}
         self._space = spaces.Discrete(len(self._names))
         self._view_space = spaces.Dict(
             {
-                "observation": spaces.Box(0, 2 * STACK, (2 * len(DECK) + _NUMBERS,), np.int32),
+                "observation": spaces.Box(-np.inf, np.inf, (NUMBERS,), np.float32),
                 "action_mask": spaces.Box(0, 1, (len(self._names),), np.int8),
             }
         )
+        self._deals: tuple[Deal, ...] = ()
         self._hand: Hand | None = None
+        self._past: list[tuple[int, Hand]] = []
         self._number = 0
-        self._chips = [0, 0]
-        self._before: list[tuple[int, Hand]] = []
+        self._net = 0
         self._ending = ""
-        self._lost_stack: int | None = None
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         return self._view_space
@@ -69,51 +73,41 @@ class HoldemEnv(AlternatingGame):
     def action_space(self, agent: str) -> spaces.Space[Any]:
         return self._space
 
-    @property
-    def hand(self) -> Hand:
-        """The hand in play, or the last one. Raises GameError before the first reset."""
-        if self._hand is None:
-            raise GameError("This match has not been started: call reset() first.")
-        return self._hand
-
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         if seed is not None or not hasattr(self, "_random"):
             self._random, _ = seeding.np_random(seed)
-        self._number, self._chips, self._before = 0, [0, 0], []
-        self._ending, self._lost_stack = "", None
-        self._deal()
-        self._begin(AGENTS[self.hand.to_move or 0])
+        self._deal_match(draw_deals(self._random, self.stakes.hands))
 
-    def _deal(self) -> None:
-        """The next hand, from a newly shuffled deck."""
-        deck = list(DECK)
-        for last in range(len(deck) - 1, 0, -1):
-            # A raw draw: NumPy promises stable streams for bit generators, not for the distributions over them.
-            chosen = int(self._random.bit_generator.random_raw()) % (last + 1)  # type: ignore[attr-defined]
-            deck[last], deck[chosen] = deck[chosen], deck[last]
-        self._hand = Hand(self._number % 2, deck, limit=self._limit)
+    def _deal_match(self, deals: tuple[Deal, ...]) -> None:
+        """Begin the match with these cards."""
+        self._deals, self._past, self._number, self._net, self._ending = deals, [], 0, 0, ""
+        self._begin(AGENTS[self._next_hand()])
+
+    def _next_hand(self) -> int:
+        """Begin the next hand; who acts first."""
+        button = self._number % 2
+        self._hand = Hand(self._deals[self._number], button, self.stakes)
         self._number += 1
+        return button
 
     def _play(self, agent: str, action: Any) -> str:
-        action = int(action)
+        action, hand = int(action), self._hand
         if not 0 <= action < len(self._names):
-            raise GameError(f"{action} is no action of hold'em; expected 0 to {len(self._names) - 1}.")
-        hand = self.hand
+            raise GameError(f"{action} is no action of {self.card.title}; expected 0 to {len(self._names) - 1}.")
+        assert hand is not None
         hand.play(self._names[action])
         if hand.over:
-            self._chips = [chips + hand.won(seat) for seat, chips in enumerate(self._chips)]
-            self._before.insert(0, (self._number, hand))
-            del self._before[LAST_HANDS:]
-            if self._number == HANDS:
-                self._end("all_hands_played")
-                return other(agent)
-            self._deal()
-        to_move = self.hand.to_move
-        assert to_move is not None
-        return AGENTS[to_move]
+            self._net += hand.net[0]
+            self._past = [(self._number, hand), *self._past[: PAST - 1]]
+            if self._number == self.stakes.hands:
+                self._end("hands_played")
+                return agent
+            return AGENTS[self._next_hand()]
+        assert hand.to_act is not None
+        return AGENTS[hand.to_act]
 
     def _end(self, ending: str) -> None:
-        self._ending = ending
+        self._ending, self._hand = ending, None
         self._finish()
 
     @property
@@ -121,130 +115,73 @@ class HoldemEnv(AlternatingGame):
         return bool(self._ending)
 
     def scores(self) -> dict[str, float]:
-        chips = list(self._chips)
-        if self._lost_stack is not None:
-            seat = self._lost_stack
-            chips[seat] = min(chips[seat], 0) - STACK
-            chips[1 - seat] = -chips[seat]
-        return {agent: own / BIG_BLIND for agent, own in zip(AGENTS, chips, strict=True)}
+        won = self._net / self.stakes.big_blind
+        return {AGENTS[0]: won, AGENTS[1]: 0.0 - won}
 
     def outcome(self) -> str:
-        """`all_hands_played`, `forfeit` or `adjudicated`."""
+        """`hands_played`, `forfeit` or `adjudicated`."""
         return self._ending
 
     def forfeit(self, agent: str) -> None:
-        self._stop("forfeit", AGENTS.index(agent))
+        """The hand under way is void; the seat gives up all it has won, and a full stack more."""
+        if not self.over:
+            before, sign = self.scores(), 1 if agent == AGENTS[0] else -1
+            self._net = sign * (min(sign * self._net, 0) - self.stakes.stack)
+            self._end("forfeit")
+            self._reward(before)
 
     def adjudicate(self) -> None:
-        self._stop("adjudicated", None)
-
-    def _stop(self, ending: str, lost_stack: int | None) -> None:
+        """The hand under way is void: both take their bets back."""
         if not self.over:
             before = self.scores()
-            self._lost_stack = lost_stack
-            self._end(ending)
+            self._end("adjudicated")
             self._reward(before)
 
     def idle(self, agent: str) -> Move | None:
-        return Move("check") if "check" in self._options(agent) else Move("fold")
+        """Check where that is possible, else fold."""
+        return Move("check" if "check" in self.view(agent).choices else "fold")
 
-    def _options(self, agent: str) -> dict[str, int]:
-        if self.over or self.hand.to_move != AGENTS.index(agent):
-            return {}
-        return self.hand.options()
+    def view(self, agent: str) -> SeatView:
+        return self._view(AGENTS.index(agent))
 
-    def view(self, agent: str) -> Table:
-        seat, hand = AGENTS.index(agent), self.hand
-        shown = None if self.over else hand.shown(1 - seat)
-        return Table(
-            hand=self._number,
-            hands=HANDS,
-            limit=self._limit,
-            button=hand.button == seat,
-            own_cards=tuple(hand.hole(seat)),
-            other_cards=tuple(shown or ()),
-            board=tuple(hand.board),
-            street=hand.street,
-            pot=hand.pot,
-            own_stack=hand.stack(seat),
-            other_stack=hand.stack(1 - seat),
-            own_bet=hand.bet(seat),
-            other_bet=hand.bet(1 - seat),
-            to_call=hand.to_call(seat),
-            options=self._options(agent),
-            events=tuple(_told(event, hand, seat) for event in hand.events),
-            last_hands=tuple(_summary(number, played, seat) for number, played in self._before),
-            score=self.scores()[agent],
-            over=self._ending,
+    def _view(self, seat: int, *, spectator: bool = False) -> SeatView:
+        return seat_view(
+            self._hand,
+            self._past,
+            seat,
+            number=self._number,
+            stakes=self.stakes,
+            score=self.scores()[AGENTS[seat]],
+            ending=self._ending,
+            spectator=spectator,
         )
 
     def observe(self, agent: str) -> dict[str, np.ndarray]:
-        table = self.view(agent)
-        flags = [[card in cards for card in DECK] for cards in (table.own_cards, table.board)]
-        numbers = [
-            table.pot,
-            table.to_call,
-            table.own_stack,
-            table.other_stack,
-            table.own_bet,
-            table.other_bet,
-            table.street,
-            table.hand,
-            table.button,
-        ]
-        mask = [name in table.options for name in self._names]
-        return {
-            "observation": np.array([*flags[0], *flags[1], *numbers], np.int32),
-            "action_mask": np.array(mask, np.int8),
-        }
+        view = self.view(agent)
+        mask = np.array([name in view.choices for name in self._names], np.int8)
+        return {"observation": observation(view), "action_mask": mask}
 
     def legal_moves(self, agent: str) -> tuple[str, ...] | None:
-        return tuple(self._options(agent))
+        return tuple(self.view(agent).choices)
 
     def action(self, agent: str, move: Move) -> int:
         if problem := self.problem(agent, move):
             raise GameError(problem)
-        return self._actions[move.name]
+        return self._names.index(move.name)
 
     def move(self, agent: str, action: Any) -> Move:
         return Move(self._names[int(action)])
 
     def text(self, agent: str) -> str:
-        return view.text(self.view(agent))
+        return text(self.view(agent))
 
     def frame(self, agent: str) -> np.ndarray:
-        from lmgame_games.holdem.render import draw
-
         return draw(self.view(agent))
 
     def render(self) -> np.ndarray | None:
-        """The spectators' frame, uint8 (height, width, 3), a fresh array, with both hands open; None where the render
-        mode is None."""
-        if self.render_mode is None:
-            return None
-        from lmgame_games.holdem.render import draw
-
-        return draw(self.view(AGENTS[0]), spectators=tuple(self.hand.hole(1)), to_move=self.hand.to_move)
+        """The spectators' frame, which shows both seats' cards, uint8 (height, width, 3), a fresh array; None where the
+        render mode is None."""
+        return None if self.render_mode is None else draw(self._view(0, spectator=True), spectator=True)
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _told(event: str, hand: Hand, seat: int) -> str:
-    """An event as a seat says it."""
-    who, _, what = event.partition(" ")
-    if who not in ("B", "N"):
-        return event
-    if (who == "B") != (hand.button == seat):
-        return f"other {what}"
-    verb, space, rest = what.partition(" ")
-    return f"you {verb.removesuffix('s')}{space}{rest}"
-
-
-def _summary(number: int, hand: Hand, seat: int) -> str:
-    """A finished hand as a seat remembers it: what was won, and the cards it saw."""
-    won = hand.won(seat) / BIG_BLIND
-    shown = hand.shown(1 - seat)
-    theirs = f"the other showed {' '.join(shown)}" if shown else "the other's cards stayed hidden"
-    board = f", board {' '.join(hand.board)}" if hand.board else ""
-    return f"hand {number}: {won:+g} big blinds, you had {' '.join(hand.hole(seat))}, {theirs}{board}"

@@ -1,25 +1,17 @@
-"""One hand of heads-up hold'em. The rules are pokerkit's; which cards come is ours."""
+"""One hand of heads-up hold'em. pokerkit knows the rules; the cards and the names of bets are ours."""
 
-import random
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pokerkit import Automation, FixedLimitTexasHoldem, HoleCardsShowingOrMucking, NoLimitTexasHoldem, State
+from pokerkit import Automation, BettingStructure, Deck, HoleCardsShowingOrMucking, Opening, StandardHighHand, Street
+from pokerkit import State as Table
 
 from lmgame_common import GameError
-from lmgame_games.holdem.stakes import BIG_BLIND, LIMIT, NO_LIMIT, SMALL_BLIND, STACK
-
-RANKS, SUITS = "23456789TJQKA", "cdhs"
-DECK = tuple(rank + suit for rank in RANKS for suit in SUITS)
-
-STREETS = ("before the flop", "on the flop", "on the turn", "on the river")
-_BOARD = (0, 3, 1, 1)
-"""Cards that come to the board at the beginning of each street."""
+from lmgame_games.holdem.deck import Deal, Pair
+from lmgame_games.holdem.stakes import BOARD, Stakes
 
 _AUTOMATIONS = (
     Automation.ANTE_POSTING,
     Automation.BET_COLLECTION,
-    Automation.BLIND_OR_STRADDLE_POSTING,
-    Automation.RUNOUT_COUNT_SELECTION,
     Automation.HOLE_CARDS_SHOWING_OR_MUCKING,
     Automation.HAND_KILLING,
     Automation.CHIPS_PUSHING,
@@ -27,159 +19,165 @@ _AUTOMATIONS = (
 )
 
 
-class Hand:
-    """A hand between seats 0 and 1.
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a seat did."""
 
-    Heads-up, the button posts the small blind and acts first before the flop, last from then on. Hands are shown as at
-    a table: the winner's and, where all is in, both; a beaten hand is thrown away unseen.
+    street: int
+    """0 before the flop, 1 on the flop, 2 on the turn, 3 on the river."""
+    seat: int
+    name: str
+    """`fold`, `check`, `call`, `bet` or `raise`."""
+    chips: int
+    """Of a call what was added, of a bet or raise the bet it came to; else 0."""
+    all_in: bool
+
+
+class Hand:
+    """One hand between two seats with full stacks.
+
+    The button posts the small blind and acts first before the flop, and last from then on. Where a seat is all in, the
+    rest of the board is dealt with both hands shown. At a showdown, who bet or raised last on the river shows first
+    (nobody did: who acted first there), and the other one shows only what doesn't lose.
 
     Args:
-        button: The seat with the button.
-        deck: Cards in the order they come: two for seat 0, two for seat 1, five for the board.
-        limit: Whether bets are of fixed size.
+        deal: The cards.
+        button: The seat that has the button.
+        stakes: What is played for.
     """
 
-    def __init__(self, button: int, deck: Sequence[str], *, limit: bool) -> None:
-        self.button, self.limit = button, limit
-        self._deck = list(deck)
-        self._state = _state(limit)
-        self.events: list[str] = []
-        """What everybody has seen, in order: `B` stands for the button, `N` for the other one."""
-        for round_ in (0, 1):
-            for player in (0, 1):  # the one without the button gets the first card
-                self._state.deal_hole(self._deck[2 * self._seat(player) + round_])
-        self._next_card = 4
+    def __init__(self, deal: Deal, button: int, stakes: Stakes) -> None:
+        self.deal, self.button, self.stakes = deal, button, stakes
+        self.acts: list[Act] = []
+        raises = stakes.most_raises or (None,) * 4
+        # The deck is empty until the table stands, or pokerkit would shuffle it with the global generator.
+        self._table = Table(
+            _AUTOMATIONS,
+            (),  # type: ignore[arg-type]
+            (StandardHighHand,),
+            tuple(
+                Street(
+                    card_burning_status=False,
+                    hole_dealing_statuses=(False, False) if street == 0 else (),
+                    board_dealing_count=BOARD[street] - BOARD[max(street - 1, 0)],
+                    draw_status=False,
+                    opening=Opening.POSITION,
+                    min_completion_betting_or_raising_amount=stakes.bets[street],
+                    max_completion_betting_or_raising_count=raises[street],
+                )
+                for street in range(4)
+            ),
+            BettingStructure.FIXED_LIMIT if stakes.limit else BettingStructure.NO_LIMIT,
+            True,
+            0,
+            (stakes.small_blind, stakes.big_blind),
+            0,
+            stakes.stack,
+            2,
+        )
+        self._table.deck_cards.extend(Deck.STANDARD)
+        for _ in range(2):
+            self._table.post_blind_or_straddle()
+        for place in range(2):
+            self._table.deal_hole("".join(deal.held[self._seat(place)]), place)
 
-    def _seat(self, player: int) -> int:
-        """The seat of a player in pokerkit's order, in which the one without the button comes first."""
-        return self.button if player == 1 else 1 - self.button
+    def _seat(self, place: int) -> int:
+        """The seat at a place of pokerkit's table, where the button is place 1 and the big blind place 0; the same the
+        other way round."""
+        return self.button if place == 1 else 1 - self.button
 
-    def _player(self, seat: int) -> int:
-        return 1 if seat == self.button else 0
+    def _by_seat(self, values: list[int]) -> tuple[int, int]:
+        return values[self._seat(0)], values[self._seat(1)]
 
     @property
     def over(self) -> bool:
-        """Whether the hand is decided."""
-        return not self._state.status
+        """Whether the hand has been decided."""
+        return not self._table.status
 
     @property
-    def to_move(self) -> int | None:
+    def to_act(self) -> int | None:
         """The seat that is to act; None once the hand is over."""
-        actor = self._state.actor_index
-        return None if actor is None or self.over else self._seat(actor)
+        place = self._table.actor_index
+        return None if place is None else self._seat(place)
 
     @property
     def street(self) -> int:
-        """0 before the flop, then 1, 2, 3."""
-        return {0: 0, 3: 1, 4: 2}.get(len(self.board), 3)
+        """As of `Act`: the street on which the last cards were dealt."""
+        return BOARD.index(len(self.board))
 
     @property
-    def board(self) -> list[str]:
-        """The common cards, such as `['Ah', '7c', '2d']`."""
-        return [repr(card) for cards in self._state.board_cards for card in cards]
+    def board(self) -> tuple[str, ...]:
+        """The cards on the board."""
+        return self.deal.board[: sum(len(cards) for cards in self._table.board_cards)]
 
-    def hole(self, seat: int) -> list[str]:
-        """The two cards dealt to a seat."""
-        return self._deck[2 * seat : 2 * seat + 2]
+    @property
+    def bets(self) -> tuple[int, int]:
+        """Chips bet on this street and not yet in the middle, by seat."""
+        return self._by_seat(self._table.bets)
 
-    def stack(self, seat: int) -> int:
-        """Chips in front of a seat that are not bet."""
-        return int(self._state.stacks[self._player(seat)])
-
-    def bet(self, seat: int) -> int:
-        """Chips that a seat has put in on this street."""
-        return int(self._state.bets[self._player(seat)])
+    @property
+    def stacks(self) -> tuple[int, int]:
+        """Chips behind, by seat."""
+        return self._by_seat(self._table.stacks)
 
     @property
     def pot(self) -> int:
-        """All chips put in, on this street too."""
-        return int(self._state.total_pot_amount)
+        """All chips that have been bet in this hand."""
+        return 2 * self.stakes.stack - sum(self._table.stacks)
 
-    def to_call(self, seat: int) -> int:
-        """Chips that a seat needs to stay in; 0 if it may check, or isn't to act."""
-        return int(self._state.checking_or_calling_amount or 0) if self.to_move == seat else 0
+    @property
+    def net(self) -> tuple[int, int]:
+        """Chips won or lost, by seat; only once the hand is over."""
+        return self._by_seat(self._table.payoffs)
 
-    def won(self, seat: int) -> int:
-        """Chips a seat has won in this hand once it is over, negative if lost."""
-        return int(self._state.payoffs[self._player(seat)]) if self.over else 0
+    @property
+    def shown(self) -> tuple[Pair | None, Pair | None]:
+        """What each seat has shown to the other; None for cards that were folded, mucked, or never asked for."""
+        found: list[Pair | None] = [None, None]
+        for operation in self._table.operations:
+            if isinstance(operation, HoleCardsShowingOrMucking) and operation.hole_cards:
+                seat = self._seat(operation.player_index)
+                found[seat] = self.deal.held[seat]
+        return found[0], found[1]
 
-    def shown(self, seat: int) -> list[str] | None:
-        """A seat's cards as far as everybody has seen them; None while they are hidden, and where they stay so."""
-        player = self._player(seat)
-        for operation in self._state.operations:
-            if isinstance(operation, HoleCardsShowingOrMucking) and operation.player_index == player:
-                return self.hole(seat) if operation.hole_cards else None
-        return None
-
-    def options(self) -> dict[str, int]:
-        """What the seat to act can do: each move with the chips it makes the seat's bet on this street come to.
-
-        Of moves that come to the same amount only the first one is there.
-        """
-        seat = self.to_move
-        if seat is None:
+    def choices(self) -> dict[str, int]:
+        """What the seat to act can do, by name, and the chips it comes to: 0 for a fold or check, of a call what is
+        added, of a raise the bet it comes to. Raises rise from one to the next: a size that comes to no more than the
+        one before isn't there, nor one that comes to all chips, but as `all_in`."""
+        table, stakes = self._table, self.stakes
+        place, to_call = table.actor_index, table.checking_or_calling_amount
+        if place is None or to_call is None:
             return {}
-        state, own = self._state, self.bet(seat)
-        call = self.to_call(seat)
-        found = {"fold": own, "call": own + call} if call else {"check": own}
-        if not state.can_complete_bet_or_raise_to():
+        found = {"fold": 0, "call": to_call} if to_call else {"check": 0}
+        least = table.min_completion_betting_or_raising_to_amount
+        most = table.max_completion_betting_or_raising_to_amount
+        if least is None or most is None:
             return found
-        least = int(state.min_completion_betting_or_raising_to_amount or 0)
-        most = int(state.max_completion_betting_or_raising_to_amount or 0)
-        highest, pot = max(int(bet) for bet in state.bets), self.pot + call
-        if self.limit:
-            return found | {LIMIT[0].name: least}
-        for size in NO_LIMIT:
-            if size.name == "all_in":
-                amount = most
-            else:
-                amount = least if size.pots is None else highest + pot * size.pots[0] // size.pots[1]
-                if not least <= amount < most:
-                    continue
-            if amount not in found.values():
-                found[size.name] = amount
-        return found
+        if stakes.limit:
+            return found | {"raise": least}
+        highest = max(table.bets)
+        amounts = {name: highest + int(part * (self.pot + to_call)) for name, part in stakes.sizes.items()}
+        reached = 0
+        for name, amount in {"raise_min": least, **amounts}.items():
+            if reached < amount < most and amount >= least:
+                found[name] = reached = amount
+        return found | {"all_in": most}
 
     def play(self, name: str) -> None:
-        """Play a move of the seat to act. Raises GameError for one that is not among its `options`."""
-        amounts, seat = self.options(), self.to_move
-        if seat is None or name not in amounts:
-            raise GameError(f"{name!r} is not possible now; possible are {', '.join(amounts) or 'no moves'}.")
-        who, call = "B" if seat == self.button else "N", self.to_call(seat)
+        """Play one of the `choices`. Raises GameError for anything else, having changed nothing."""
+        choices, seat, table = self.choices(), self.to_act, self._table
+        if seat is None or name not in choices:
+            raise GameError(f"{name!r} is not possible now; possible are {', '.join(choices) or 'no moves'}.")
+        chips, street, opens = choices[name], self.street, not any(table.bets)
+        left = self.stacks[seat] - (chips if name == "call" else max(chips - self.bets[seat], 0))
         if name == "fold":
-            self.events.append(f"{who} folds")
-            self._state.fold()
+            table.fold()
         elif name in ("check", "call"):
-            self.events.append(f"{who} calls {call}" if call else f"{who} checks")
-            self._state.check_or_call()
+            table.check_or_call()
         else:
-            raises = any(self.bet(one) for one in (0, 1))
-            self.events.append(f"{who} {'raises to' if raises else 'bets'} {amounts[name]}")
-            self._state.complete_bet_or_raise_to(amounts[name])
-        self._deal_board()
-
-    def _deal_board(self) -> None:
-        """Deal what the rules ask for before somebody can act again."""
-        state = self._state
-        while state.can_burn_card():
-            state.burn_card("??")  # nobody ever sees it, so it needs no place in the deck
-            count = _BOARD[self.street + 1]
-            cards = self._deck[self._next_card : self._next_card + count]
-            self._next_card += count
-            state.deal_board("".join(cards))
-            self.events.append(f"{('flop', 'turn', 'river')[self.street - 1]} {' '.join(cards)}")
-
-
-def _state(limit: bool) -> State:
-    """A new hand of pokerkit's. It shuffles a deck of its own with Python's global generator, which is put back: the
-    cards that come are ours."""
-    before = random.getstate()
-    try:
-        blinds, stacks = (SMALL_BLIND, BIG_BLIND), (STACK, STACK)
-        if limit:
-            return FixedLimitTexasHoldem.create_state(
-                _AUTOMATIONS, True, 0, blinds, BIG_BLIND, 2 * BIG_BLIND, stacks, 2
-            )
-        return NoLimitTexasHoldem.create_state(_AUTOMATIONS, True, 0, blinds, BIG_BLIND, stacks, 2)
-    finally:
-        random.setstate(before)
+            table.complete_bet_or_raise_to(chips)
+            name = "bet" if opens else "raise"
+        self.acts.append(Act(street, seat, name, chips, all_in=left == 0))
+        while table.status and (count := table.board_dealing_count):
+            known = len(self.board)
+            table.deal_board("".join(self.deal.board[known : known + count]))

@@ -1,159 +1,144 @@
-"""Frames of hold'em: the table from one seat's side, cards large enough to read, chips in numbers.
+"""Frames of hold'em: the table from one seat's side.
 
-512 × 384 pixels, multiples of 32. Suits have a colour of their own each ("four-colour deck") and a letter, so that
-neither colour nor shape is needed alone.
+512 × 416 pixels: both sides are multiples of 32, the size of a patch of most vision encoders. Own cards, the board, the
+other's cards (their backs; spectators see both), stacks, bets, pot, button, what was bet in this hand, what is possible
+now and what it costs, and how the last hand ended.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from lmgame_games.holdem.hand import STREETS
-from lmgame_games.holdem.view import Table
+from lmgame_games.holdem.deck import Pair
+from lmgame_games.holdem.sprites import Colour, back, face, font, place
+from lmgame_games.holdem.text import betting, choice
+from lmgame_games.holdem.view import Finished, SeatView
 
-WIDTH, HEIGHT = 512, 384
-CARD_WIDTH, CARD_HEIGHT = 56, 80
-GAP = 8
+WIDTH, HEIGHT = 512, 416
+FELT: Colour = (16, 66, 52)
+RIM: Colour = (14, 14, 20)
+LINE: Colour = (52, 108, 90)
+TEXT: Colour = (240, 240, 240)
+LABEL: Colour = (176, 200, 188)
+CHIPS: Colour = (250, 214, 90)
+TURN: Colour = (120, 230, 150)
+_CARD, _OWN = (52, 72), (66, 92)
+"""Width and height of the board's and the other's cards, and of one's own."""
+_TOP, _OTHER, _BOARD, _SELF, _WORDS = 30, 38, 118, 198, 298
+"""Pixel rows at which what is on the table begins."""
+_BESIDE = 188
+"""Pixel column of what is written beside a seat's cards."""
 
-Colour = tuple[int, int, int]
-FELT: Colour = (20, 60, 44)
-EDGE: Colour = (14, 14, 20)
-TEXT: Colour = (235, 235, 235)
-LABEL: Colour = (175, 195, 185)
-CHIPS: Colour = (250, 215, 110)
-FACE: Colour = (245, 244, 238)
-BACK: Colour = (60, 80, 150)
-EMPTY: Colour = (34, 82, 62)
-TURN: Colour = (255, 255, 255)
-SUIT_COLOURS: dict[str, Colour] = {"s": (25, 25, 30), "h": (200, 30, 40), "d": (30, 80, 200), "c": (20, 120, 50)}
 
-
-def draw(table: Table, spectators: tuple[str, ...] = (), to_move: int | None = None) -> np.ndarray:
-    """The frame, uint8 (`HEIGHT`, `WIDTH`, 3), a fresh array.
-
-    Args:
-        table: What the seat sees; for spectators what the first seat sees.
-        spectators: The second seat's cards, for spectators alone.
-        to_move: For spectators: the seat that is to act.
-    """
-    image = Image.new("RGB", (WIDTH, HEIGHT), EDGE)
+def draw(view: SeatView, *, spectator: bool = False) -> np.ndarray:
+    """The frame, uint8 (HEIGHT, WIDTH, 3), a fresh array."""
+    names = ("FIRST", "SECOND") if spectator else ("YOU", "OTHER")
+    image = _table().copy()
     pen = ImageDraw.Draw(image)
-    pen.rounded_rectangle((6, 30, WIDTH - 7, HEIGHT - 31), 40, fill=FELT)
-    own, theirs = ("player_0", "player_1") if spectators else ("YOU", "OTHER")
-    kind = "LIMIT" if table.limit else "NO LIMIT"
-    pen.text((12, 8), f"HAND {table.hand}/{table.hands}  {kind}", LABEL, _font(15))
-    pen.text((WIDTH - 12, 8), f"{table.score:+g} BB", TEXT, _font(15), anchor="ra")
-
-    others = spectators or table.other_cards
-    own_turn = to_move == 0 if spectators else bool(table.options)
-    other_turn = to_move == 1 if spectators else not table.options and not table.over
-    _seat(
-        image, 40, theirs, others, table.other_stack, table.other_bet, not table.button, other_turn, hidden=not others
-    )
-    _seat(image, 252, own, table.own_cards, table.own_stack, table.own_bet, table.button, own_turn, hidden=False)
-
-    left = (WIDTH - 5 * CARD_WIDTH - 4 * GAP) // 2
-    for place in range(5):
-        x = left + place * (CARD_WIDTH + GAP)
-        if place < len(table.board):
-            image.paste(_card(table.board[place]), (x, 148))
-        else:
-            pen.rounded_rectangle((x, 148, x + CARD_WIDTH - 1, 148 + CARD_HEIGHT - 1), 6, outline=EMPTY, width=2)
-    pen.text((WIDTH // 2, 233), f"POT {table.pot:,}", CHIPS, _font(18), anchor="ma")
-    pen.text((12, HEIGHT - 22), _footer(table, spectators=bool(spectators)), TEXT, _font(14))
+    _head(pen, view, names)
+    hand = view.own is not None
+    _seat(image, pen, view, 1, names[1], _OTHER, _CARD, view.other, known=view.other is not None)
+    for number in range(5):
+        at = (16 + number * (_CARD[0] + 8), _BOARD)
+        known = number < len(view.board)
+        image.paste(face(view.board[number], *_CARD) if known else place(*_CARD, FELT, LINE), at)
+    if hand:
+        pen.text((336, _BOARD + 16), f"POT {view.pot}", CHIPS, font(20), anchor="lm")
+        if view.acting:
+            pen.text((336, _BOARD + 50), f"TO CALL {view.to_call}", TEXT, font(18), anchor="lm")
+    _seat(image, pen, view, 0, names[0], _SELF, _OWN, view.own, known=True)
+    _words(pen, view, spectator)
     return np.array(image)
+
+
+@cache
+def _table() -> Image.Image:
+    image = Image.new("RGB", (WIDTH, HEIGHT), FELT)
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 0, WIDTH, _TOP - 1), RIM)
+    pen.rectangle((0, _WORDS - 4, WIDTH, HEIGHT), RIM)
+    return image
+
+
+def _head(pen: ImageDraw.ImageDraw, view: SeatView, names: tuple[str, str]) -> None:
+    middle = _TOP // 2
+    pen.text((16, middle), f"HAND {view.number}/{view.stakes.hands}", TEXT, font(17), anchor="lm")
+    pen.text((WIDTH // 2 - 20, middle), f"{names[0]} {view.score:+g} BB", CHIPS, font(17), anchor="mm")
+    if view.acting is None:
+        state = "DRAW" if not view.score else f"{names[0 if view.score > 0 else 1]} WON"
+    elif names[0] == "YOU":
+        state = "YOUR TURN" if view.acting else "OTHER'S TURN"
+    else:
+        state = f"{names[0 if view.acting else 1]}'S TURN"
+    pen.text((WIDTH - 16, middle), state, TURN, font(17), anchor="rm")
 
 
 def _seat(
     image: Image.Image,
-    top: int,
+    pen: ImageDraw.ImageDraw,
+    view: SeatView,
+    side: int,
     name: str,
-    cards: tuple[str, ...],
-    stack: int,
-    bet: int,
-    button: bool,
-    turn: bool,
+    top: int,
+    size: tuple[int, int],
+    cards: Pair | None,
     *,
-    hidden: bool,
+    known: bool,
 ) -> None:
-    pen = ImageDraw.Draw(image)
-    left = (WIDTH - 2 * CARD_WIDTH - GAP) // 2
-    for place in range(2):
-        face = _back() if hidden else _card(cards[place])
-        image.paste(face, (left + place * (CARD_WIDTH + GAP), top + 10))
-    pen.text((left - 24, top + 16), name, TURN if turn else LABEL, _font(18), anchor="ra")
-    pen.text((left - 24, top + 42), f"{stack:,}", TEXT, _font(16), anchor="ra")
-    if turn:
-        pen.text((left - 24, top + 66), "TO ACT", CHIPS, _font(14), anchor="ra")
-    right = left + 2 * CARD_WIDTH + GAP + 24
-    if bet:
-        pen.text((right, top + 16), f"BET {bet:,}", CHIPS, _font(18))
-    if button:
-        pen.ellipse((right, top + 50, right + 28, top + 78), fill=FACE)
-        pen.text((right + 14, top + 64), "D", EDGE, _font(18), anchor="mm")
+    """A seat's cards, name, stack, button and bet; `side` is 0 for own, 1 for the other."""
+    width, height = size
+    for number in range(2):
+        if view.own is None:
+            card = place(width, height, FELT, LINE)
+        else:
+            card = face(cards[number], width, height) if known and cards else back(width, height)
+        image.paste(card, (16 + number * (width + 8), top))
+    middle = top + height // 2
+    pen.text((_BESIDE, middle - 16), name, TEXT, font(18), anchor="lm")
+    pen.text((_BESIDE, middle + 14), f"{view.stacks[side]} chips", LABEL, font(18), anchor="lm")
+    if view.own is None:
+        return
+    if view.button == (side == 0):
+        x, y = 308, middle - 15
+        pen.ellipse((x - 13, y - 13, x + 13, y + 13), TEXT, RIM)
+        pen.text((x, y), "D", RIM, font(18), anchor="mm")
+    if view.bets[side]:
+        pen.text((336, middle), f"BET {view.bets[side]}", CHIPS, font(20), anchor="lm")
 
 
-def _footer(table: Table, *, spectators: bool) -> str:
-    """What happened last, or how it ended."""
-    if table.over:
-        return f"MATCH OVER  {table.score:+g} BB"
-    if spectators:
-        return STREETS[table.street]
-    if table.events:
-        call = f"   to call {table.to_call:,}" if table.to_call else ""
-        return f"{'; '.join(table.events[-3:])}{call}"
-    return table.last_hands[0] if table.last_hands else f"blinds posted; to call {table.to_call:,}"
+def _words(pen: ImageDraw.ImageDraw, view: SeatView, spectator: bool) -> None:
+    """What was bet, what can be done, and how the last hand ended."""
+    y = _WORDS + 8
+    bets = betting(view.acts, view.board, view.seat)
+    for line in _wrapped(f"This hand: {bets or 'no bets yet'}" if view.own else "All hands are over.", 3):
+        pen.text((16, y), line, TEXT, font(13), anchor="lm")
+        y += 16
+    y = _WORDS + 57
+    if view.choices and not spectator:
+        for line in _wrapped("You can: " + ", ".join(choice(*found) for found in view.choices.items()), 2):
+            pen.text((16, y), line, TURN, font(13), anchor="lm")
+            y += 16
+    if view.past:
+        for number, line in enumerate(_wrapped(_last(view.past[0]), 2)):
+            pen.text((16, HEIGHT - 26 + 16 * number), line, LABEL, font(13), anchor="lm")
 
 
-@cache
-def _card(card: str) -> Image.Image:
-    """A card's face: rank, suit as a shape, and the suit's letter."""
-    image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), FELT)
-    pen = ImageDraw.Draw(image)
-    pen.rounded_rectangle((0, 0, CARD_WIDTH - 1, CARD_HEIGHT - 1), 6, fill=FACE)
-    rank, suit = card
-    colour = SUIT_COLOURS[suit]
-    pen.text((6, 2), "10" if rank == "T" else rank, colour, _font(30))
-    pen.text((CARD_WIDTH - 6, CARD_HEIGHT - 8), suit, colour, _font(18), anchor="rs")
-    image.paste(Image.new("RGB", (32, 32), colour), (6, 42), _shape(suit))
-    return image
+def _last(hand: Finished) -> str:
+    result = f"you win {hand.net}" if hand.net > 0 else f"you lose {-hand.net}" if hand.net else "split pot"
+    cards = f"you {' '.join(hand.own)}, other {' '.join(hand.other) if hand.other else 'not shown'}"
+    board = f", board {' '.join(hand.board)}" if hand.board else ""
+    return f"Hand {hand.number}: {result} ({cards}{board})"
 
 
-@cache
-def _back() -> Image.Image:
-    image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), FELT)
-    pen = ImageDraw.Draw(image)
-    pen.rounded_rectangle((0, 0, CARD_WIDTH - 1, CARD_HEIGHT - 1), 6, fill=BACK)
-    pen.rounded_rectangle((5, 5, CARD_WIDTH - 6, CARD_HEIGHT - 6), 4, outline=FACE, width=1)
-    pen.text((CARD_WIDTH // 2, CARD_HEIGHT // 2), "?", FACE, _font(28), anchor="mm")
-    return image
-
-
-@cache
-def _shape(suit: str) -> Image.Image:
-    """A suit's sign as a mask of 32 × 32, drawn four times as large so that its edges are smooth."""
-    mask = Image.new("L", (128, 128), 0)
-    pen = ImageDraw.Draw(mask)
-    stem = [(64, 70), (44, 120), (84, 120)]
-    if suit == "d":
-        pen.polygon([(64, 4), (108, 64), (64, 124), (20, 64)], fill=255)
-    elif suit == "h":
-        pen.pieslice((10, 12, 66, 72), 180, 360, fill=255)
-        pen.pieslice((62, 12, 118, 72), 180, 360, fill=255)
-        pen.polygon([(10, 41), (118, 41), (64, 122)], fill=255)
-    elif suit == "s":
-        pen.polygon([(64, 4), (116, 74), (12, 74)], fill=255)
-        pen.ellipse((10, 50, 66, 104), fill=255)
-        pen.ellipse((62, 50, 118, 104), fill=255)
-        pen.polygon(stem, fill=255)
-    else:
-        for x, y in ((37, 4), (8, 48), (66, 48)):
-            pen.ellipse((x, y, x + 54, y + 54), fill=255)
-        pen.polygon(stem, fill=255)
-    return mask.resize((32, 32), Image.Resampling.LANCZOS)
-
-
-@cache
-def _font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(points)
+def _wrapped(words: str, most: int) -> Sequence[str]:
+    """The words in at most so many lines; what doesn't fit is left out at the front, where it is oldest."""
+    lines = [""]
+    for word in words.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if font(13).getlength(longer) <= WIDTH - 32:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines if len(lines) <= most else [f"… {lines[-most]}", *lines[len(lines) - most + 1 :]]

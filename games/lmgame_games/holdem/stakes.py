@@ -1,35 +1,54 @@
-"""Stakes and betting structures, in chips.
+"""What is played for: blinds, stacks, and the bets that can be chosen."""
 
-Stacks of 200 big blinds that are new in every hand are those of the Annual Computer Poker Competition's no-limit game
-("Doyle's game": http://www.computerpokercompetition.org); so what is won doesn't depend on the order of hands.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from dataclasses import dataclass
-
-HANDS = 20
-"""Hands of a match; an even number, so that each seat has the button in half of them."""
-SMALL_BLIND, BIG_BLIND = 50, 100
-STACK = 20_000
+STREETS = ("before the flop", "flop", "turn", "river")
+BOARD = (0, 3, 4, 5)
+"""Cards on the board, by street."""
 
 
 @dataclass(frozen=True, slots=True)
-class Raise:
-    """A bet or raise of a certain size."""
+class Stakes:
+    """Amounts in chips; stacks are full again before every hand.
 
-    name: str
-    does: str
-    pots: tuple[int, int] | None = None
-    """How many times the pot, after calling, is put on top of the call, as a fraction; None for the least that is
-    possible, or, for `all_in`, everything."""
+    Raises are counted as at a table: to which bet a seat raises, not by how much. `sizes` maps the name of a raise to
+    the part of the pot by which it goes beyond the other's bet, the pot taken as it is once that bet is called.
+    """
+
+    hands: int
+    """Hands of a match; even, so that each seat has the button as often."""
+    small_blind: int
+    big_blind: int
+    stack: int
+    bets: tuple[int, int, int, int]
+    """Least bet and raise, by street; in fixed limit the only one."""
+    most_raises: tuple[int, int, int, int] | None = None
+    """Most bets and raises, by street, both seats together, blinds not counted; None: no limit."""
+    sizes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def limit(self) -> bool:
+        """Whether there is one size of raise only."""
+        return self.most_raises is not None
 
 
-NO_LIMIT = (
-    Raise("raise_min", "bet or raise the least that is allowed"),
-    Raise("raise_half_pot", "bet or raise half of the pot", (1, 2)),
-    Raise("raise_pot", "bet or raise the pot", (1, 1)),
-    Raise("raise_two_pots", "bet or raise twice the pot", (2, 1)),
-    Raise("all_in", "bet or raise all your chips"),
+NO_LIMIT = Stakes(
+    hands=20,
+    small_blind=50,
+    big_blind=100,
+    stack=20_000,
+    bets=(100, 100, 100, 100),
+    sizes={"raise_third_pot": 1 / 3, "raise_half_pot": 1 / 2, "raise_pot": 1, "raise_two_pots": 2},
 )
-"""Sizes of bets, from small to large."""
-
-LIMIT = (Raise("raise", "bet or raise by the fixed amount"),)
+"""Blinds and stacks of the Annual Computer Poker Competition's no-limit event (`holdem.nolimit.2p.reverse_blinds`)."""
+LIMIT = Stakes(
+    hands=20,
+    small_blind=50,
+    big_blind=100,
+    stack=20_000,
+    bets=(100, 100, 200, 200),
+    most_raises=(3, 4, 4, 4),
+)
+"""Four bets a street, of which the big blind is the first one before the flop, as in the competition's limit event
+(`holdem.limit.2p.reverse_blinds`, `maxRaises = 3 4 4 4`). No more than 2,400 chips can be bet in a hand."""
