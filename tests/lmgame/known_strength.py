@@ -16,8 +16,7 @@ from typing import Any
 from lmgame_games import card
 from lmgame_games.connect4.env import GRID as CONNECT4
 from lmgame_games.connect4.player import best_column
-from lmgame_games.holdem.player import after_flop, before_flop, choose
-from lmgame_games.holdem.view import Table
+from lmgame_games.holdem.strength import equity
 from lmgame_games.line_game.grid import Grid
 from lmgame_games.tic_tac_toe.env import GRID as TIC_TAC_TOE
 from lmgame_games.tic_tac_toe.player import ACTIONS, best_action
@@ -75,21 +74,18 @@ def tic_tac_toe(text: str, chance: random.Random, thinks: bool) -> list[str]:
 
 
 def holdem(text: str, chance: random.Random, thinks: bool) -> list[str]:
+    legal = _legal(text)
     if not thinks:
-        return [chance.choice(_legal(text))]
-    cards, board, pot, own_bet, other_bet, to_call, stack, other_stack = _found(
-        text,
-        r"Your cards: (.*)\nBoard: (.*) \(.*\)\nPot (\d+), your bet (\d+), the other's bet (\d+), to call (\d+)\n"
-        r"Stacks: you (\d+), the other (\d+)",
-    )
-    own, common = tuple(cards.split()), () if board == "none yet" else tuple(board.split())
-    table = Table(
-        hand=1, hands=1, limit=False, button=False, own_cards=own, other_cards=(), board=common, street=len(common),
-        pot=int(pot), own_stack=int(stack), other_stack=int(other_stack), own_bet=int(own_bet),
-        other_bet=int(other_bet), to_call=int(to_call), options=dict.fromkeys(_legal(text), 0), events=(),
-        last_hands=(), score=0.0, over="",
-    )  # fmt: skip
-    return [choose(table, after_flop(own, common) if common else before_flop(own))]
+        return [chance.choice(legal)]
+    cards, board, pot = _found(text, r"Your cards: (.*)\nBoard: (.*) \(.*\)\nPot: (\d+)\.")
+    ahead = equity(tuple(cards.split()), () if board == "none yet" else tuple(board.split()), 100)
+    bets = [name for name in ("raise_pot", "raise_half_pot", "raise_min") if name in legal]
+    if ahead > 0.6 and bets:
+        return [bets[0]]
+    if "check" in legal:
+        return ["check"]
+    call = int(_found(text, r"; call (\d+)")[0])
+    return ["call" if ahead > call / (int(pot) + call) + 0.05 else "fold"]
 
 
 def tetris(text: str, chance: random.Random, thinks: bool) -> list[str]:
