@@ -1,284 +1,318 @@
-"""Texas hold'em: the rules at the table, duplicate cards, and what a seat can know."""
+"""Texas hold'em: the rules of one hand, matches of several, endings and views."""
 
-from typing import Any
+import itertools
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from lmgame_agents.parser import parse_answer
-from lmgame_common import GameError, UsageError
-from lmgame_games import Move, card, make_shared
-from lmgame_games.baselines import play_shared
+from lmgame_common import GameError, UnknownNameError, UsageError
+from lmgame_games import Move, card
+from lmgame_games.baselines import random_move
+from lmgame_games.holdem.deck import DECK, Deal, draw_deals
 from lmgame_games.holdem.env import HoldemEnv
-from lmgame_games.holdem.hand import DECK, Hand
-from lmgame_games.holdem.player import after_flop, before_flop
-from lmgame_games.holdem.stakes import HANDS, STACK
+from lmgame_games.holdem.hand import Hand
+from lmgame_games.holdem.observation import NUMBERS
+from lmgame_games.holdem.stakes import LIMIT, NO_LIMIT, Stakes
+from lmgame_games.holdem.view import PAST
 from lmgame_games.shared import AGENTS
 from lmgame_games.testing import check_shared_game
 
-
-@pytest.mark.parametrize("preset", ["standard", "limit"])
-def test_the_contract(preset: str):
-    check_shared_game("holdem", preset, seeds=(0,), steps=30)
+ACES_BEAT_KINGS = Deal((("As", "Ah"), ("Ks", "Kh")), ("2c", "7d", "8h", "Tc", "3s"))
+BOARD_PLAYS = Deal((("2c", "3d"), ("2h", "3c")), ("As", "Ks", "Qs", "Js", "Ts"))
 
 
-def deck(*first: str) -> list[str]:
-    """A deck that begins with these cards: two of seat 0, two of seat 1, then the board."""
-    return [*first, *(card for card in DECK if card not in first)]
-
-
-NUTS = deck("As", "Ah", "7c", "2d", "Ad", "Ac", "Kd", "9h", "4s")
-
-
-def played(hand: Hand, *moves: str) -> Hand:
-    for move in moves:
-        hand.play(move)
+def played(*names: str, deal: Deal = ACES_BEAT_KINGS, button: int = 0, stakes: Stakes = NO_LIMIT) -> Hand:
+    hand = Hand(deal, button, stakes)
+    for name in names:
+        hand.play(name)
     return hand
 
 
-def test_blinds_and_who_acts_first():
-    hand = Hand(0, NUTS, limit=False)
-    assert (hand.bet(0), hand.bet(1), hand.pot) == (50, 100, 150), "the button posts the small blind"
-    assert hand.to_move == 0 and hand.to_call(0) == 50
-    played(hand, "call", "check")
-    assert hand.board == ["Ad", "Ac", "Kd"] and hand.to_move == 1, "from the flop on the other acts first"
-    assert hand.street == 1 and hand.pot == 200
-    other = Hand(1, NUTS, limit=False)
-    assert (other.bet(0), other.bet(1)) == (100, 50) and other.to_move == 1
+@pytest.mark.parametrize("preset", ["standard", "limit"])
+def test_it_keeps_the_contract(preset: str):
+    check_shared_game("holdem", preset, seeds=(0,), steps=150)
 
 
-def test_sizes_of_bets():
-    hand = Hand(0, NUTS, limit=False)
-    assert hand.options() == {
-        "fold": 50,
-        "call": 100,
-        "raise_min": 200,  # half of the pot comes to the same here
-        "raise_pot": 300,
-        "raise_two_pots": 500,
-        "all_in": STACK,
+def test_the_button_posts_the_small_blind_and_acts_first_before_the_flop_and_last_after_it():
+    for button in (0, 1):
+        hand = played(button=button)
+        assert hand.to_act == button
+        assert hand.bets[button] == 50 and hand.bets[1 - button] == 100 and hand.pot == 150
+        hand.play("call")
+        assert hand.to_act == 1 - button and hand.street == 0
+        for street in (1, 2, 3):
+            hand.play("check")
+            if street > 1:
+                hand.play("check")
+            assert hand.street == street and hand.to_act == 1 - button
+            assert hand.board == ACES_BEAT_KINGS.board[: street + 2]
+
+
+def test_the_big_blind_may_raise_though_everybody_called():
+    assert list(played("call").choices()) == ["check", "raise_min", "raise_pot", "raise_two_pots", "all_in"]
+
+
+def test_raises_are_at_least_the_last_one():
+    hand = played()
+    assert hand.choices()["raise_min"] == 200
+    hand.play("raise_pot")  # to 300: 200 more than the blind
+    assert hand.choices()["raise_min"] == 500
+    hand.play("raise_min")
+    assert hand.choices() == {
+        "fold": 0,
+        "call": 200,
+        "raise_min": 700,
+        "raise_third_pot": 833,  # 500 and a third of the 1000 that lie there once the bet is called
+        "raise_half_pot": 1000,
+        "raise_pot": 1500,
+        "raise_two_pots": 2500,
+        "all_in": 20_000,
     }
-    played(hand, "raise_pot")
-    assert hand.to_call(1) == 200
-    assert hand.options()["raise_min"] == 500, "at least the last raise again"
-    assert hand.options()["raise_pot"] == 900
-    played(hand, "call")
-    assert list(hand.options()) == ["check", "raise_min", "raise_half_pot", "raise_pot", "raise_two_pots", "all_in"]
-    assert hand.options()["raise_half_pot"] == 300 and hand.options()["raise_min"] == 100
 
 
-def test_bets_that_nobody_called_are_given_back():
-    hand = played(Hand(0, NUTS, limit=False), "all_in", "fold")
-    assert hand.over and (hand.won(0), hand.won(1)) == (100, -100)
-    assert hand.shown(0) is None and hand.shown(1) is None
+def test_names_of_raises_never_come_to_the_same():
+    for seed in range(20):
+        hand, random = Hand(ACES_BEAT_KINGS, 0, NO_LIMIT), np.random.default_rng(seed)
+        while not hand.over:
+            choices = hand.choices()
+            amounts = [chips for name, chips in choices.items() if name not in ("fold", "check", "call")]
+            assert amounts == sorted(set(amounts))
+            hand.play(list(choices)[int(random.integers(len(choices)))])
 
 
-def test_all_in_is_shown_and_dealt_out():
-    hand = played(Hand(0, NUTS, limit=False), "all_in", "call")
-    assert hand.over and len(hand.board) == 5
-    assert (hand.won(0), hand.won(1)) == (STACK, -STACK)
-    assert hand.shown(0) == ["As", "Ah"] and hand.shown(1) == ["7c", "2d"]
+def test_who_folds_loses_what_was_put_in_and_an_uncalled_bet_goes_back():
+    hand = played("raise_pot", "call", "check", "all_in", "fold")
+    assert hand.over and hand.net == (300, -300)
+    assert hand.shown == (None, None)
 
 
-def test_a_beaten_hand_is_thrown_away_unseen():
-    hand = played(Hand(0, NUTS, limit=False), "call", "check")
-    while not hand.over:
-        hand.play("check")
-    assert hand.won(0) == 100
-    assert hand.shown(0) == ["As", "Ah"]
-    assert hand.shown(1) == ["7c", "2d"], "who must show first shows"
-    hand = played(Hand(1, NUTS, limit=False), "call", "check")
-    while not hand.over:
-        hand.play("check")
-    assert hand.shown(0) == ["As", "Ah"] and hand.shown(1) is None
+def test_the_better_hand_wins_and_what_loses_is_mucked():
+    hand = played("call", "check", *["check"] * 6)
+    assert hand.net == (100, -100)
+    assert hand.shown == (("As", "Ah"), ("Ks", "Kh")), "the big blind shows first where nobody bet"
+    hand = played("call", "check", *["check"] * 6, button=1)
+    assert hand.net == (100, -100)
+    assert hand.shown == (("As", "Ah"), None)
 
 
-def test_equal_hands_split_the_pot():
-    split = deck("2c", "3d", "2d", "3c", "Ah", "Kh", "Qh", "Jh", "Th")
-    hand = played(Hand(0, split, limit=False), "raise_pot", "call")
-    while not hand.over:
-        hand.play("check")
-    assert (hand.won(0), hand.won(1)) == (0, 0)
+def test_who_bet_last_shows_first():
+    hand = played("call", "check", *["check"] * 5, "raise_min", "call", button=1)
+    assert hand.acts[-2].seat == 1 and hand.acts[-2].name == "bet"
+    assert hand.shown == (("As", "Ah"), ("Ks", "Kh"))
 
 
-def test_limit_bets_are_fixed_and_capped():
-    hand = Hand(0, NUTS, limit=True)
-    bets = []
-    while "raise" in hand.options():
+def test_the_board_is_dealt_out_when_all_is_in():
+    hand = played("all_in", "call")
+    assert hand.over and len(hand.board) == 5 and hand.net == (20_000, -20_000)
+    assert hand.shown == (("As", "Ah"), ("Ks", "Kh"))
+    assert [act.all_in for act in hand.acts] == [True, True]
+    assert set(played("all_in").choices()) == {"fold", "call"}
+
+
+def test_a_pot_is_split_where_the_board_is_best():
+    hand = played("all_in", "call", deal=BOARD_PLAYS)
+    assert hand.over and hand.net == (0, 0)
+
+
+def test_in_limit_four_bets_are_the_most():
+    hand = played(stakes=LIMIT)
+    for amount in (200, 300, 400):  # the big blind is the first bet
+        assert hand.choices()["raise"] == amount
         hand.play("raise")
-        bets.append(max(hand.bet(0), hand.bet(1)))
-    assert bets == [200, 300, 400, 500]
-    played(hand, "call", "raise")
-    assert hand.bet(1) == 100, "on the flop still the small bet"
-    played(hand, "call", "check", "raise")
-    assert hand.bet(0) == 200, "on the turn the large one"
+    assert set(hand.choices()) == {"fold", "call"}
+    hand.play("call")
+    for street, size in ((1, 100), (2, 200), (3, 200)):
+        assert hand.street == street
+        for number in range(1, 5):
+            assert hand.choices()["raise"] == number * size
+            hand.play("raise")
+        assert "raise" not in hand.choices()
+        hand.play("call")
+    assert hand.over and hand.net == (2400, -2400)
 
 
-def test_moves_that_are_not_possible_change_nothing():
-    hand = Hand(0, NUTS, limit=False)
-    with pytest.raises(GameError, match="possible are fold, call"):
-        hand.play("check")
-    assert hand.pot == 150 and hand.events == []
+def test_an_impossible_act_changes_nothing():
+    hand = played("call")
+    with pytest.raises(GameError, match="possible are check"):
+        hand.play("call")
+    assert hand.to_act == 1 and len(hand.acts) == 1
 
 
-def game(preset: str = "standard", seed: int = 0) -> HoldemEnv:
-    env = make_shared("holdem", preset)
-    assert isinstance(env, HoldemEnv)
-    env.reset(seed=seed)
-    return env
+def test_deals_are_whole_and_the_seed_s():
+    deals = draw_deals(np.random.default_rng(3), 50)
+    for deal in deals:
+        cards = [*itertools.chain(*deal.held), *deal.board]
+        assert len(set(cards)) == 9 and set(cards) <= set(DECK)
+    assert deals == draw_deals(np.random.default_rng(3), 50)
+    assert len(set(deals)) == 50
+    seen = {held for deal in deals for pair in deal.held for held in pair}
+    assert len(seen) > 40
 
 
-def test_the_swapped_match_has_the_same_cards():
-    one, other = game(seed=5), game(seed=5)
-    for env, passive in ((one, "player_0"), (other, "player_1")):
-        seen: list[Any] = []
-        while not env.over:
-            table = env.view("player_0"), env.view("player_1")
-            cards = (table[0].hand, table[0].own_cards, table[1].own_cards)
-            if not seen or seen[-1] != cards:
-                seen.append(cards)
-            agent = env.agent_selection
-            legal = env.legal_moves(agent) or ()
-            move = "fold" if agent == passive and "fold" in legal else "check" if "check" in legal else "call"
-            env.step(env.action(agent, Move(move)))
-        assert len(seen) == HANDS
-        env.seen = seen  # type: ignore[attr-defined]
-    assert one.seen == other.seen, "cards depend on the seed and the seat, not on how hands are played"  # type: ignore[attr-defined]
+def match(first: dict[str, float], second: dict[str, float], seed: int) -> tuple[dict[str, float], list[Deal]]:
+    """A match between two players that are told apart by what they like to do."""
+    game = HoldemEnv()
+    game.reset(seed=seed)
+    deals, step = list(game._deals), 0
+    while not game.over:
+        agent = game.agent_selection
+        tastes = first if agent == AGENTS[0] else second
+        legal = game.legal_moves(agent) or ()
+        weights = np.array([tastes.get(name, 0.1) for name in legal])
+        chosen = np.random.default_rng([seed, step]).choice(len(legal), p=weights / weights.sum())
+        game.step(game.action(agent, Move(legal[chosen])))
+        step += 1
+    assert sum(game.scores().values()) == 0
+    return game.scores(), deals
 
 
-def test_the_button_alternates_and_chips_add_up():
-    env = game(seed=3)
-    buttons: dict[int, bool] = {}
-    rng = np.random.default_rng(0)
-    while not env.over:
-        buttons[env.view("player_0").hand] = env.view("player_0").button
-        legal = env.legal_moves(env.agent_selection) or ()
-        env.step(env.action(env.agent_selection, Move(legal[rng.integers(len(legal))])))
-        assert sum(env.scores().values()) == 0
-    assert [buttons[number] for number in range(1, HANDS + 1)] == [number % 2 == 1 for number in range(1, HANDS + 1)]
-    assert env.outcome() == "all_hands_played"
-    assert "Match over" in env.text("player_0")
+def test_seats_get_the_same_cards_whoever_sits_there():
+    bold, careful = {"all_in": 1.0, "raise_pot": 1.0}, {"fold": 1.0, "check": 2.0}
+    (one, deals), (_, twin) = match(bold, careful, 5), match(careful, bold, 5)
+    assert deals == twin, "the swapped match is duplicate poker"
+    (same, _), (again, _) = match(bold, bold, 5), match(bold, bold, 5)
+    assert same == again and one != same
 
 
-def seen_by(env: HoldemEnv, agent: str) -> dict[str, Any]:
-    """All that a seat can see or be told."""
-    observation = env.observe(agent)
-    return {
-        "text": env.text(agent),
-        "frame": env.frame(agent).tobytes(),
-        "view": env.view(agent),
-        "observation": observation["observation"].tobytes(),
-        "mask": observation["action_mask"].tobytes(),
-        "legal": env.legal_moves(agent),
-        "idle": env.idle(agent),
-        "score": env.scores()[agent],
-        "reward": env.rewards[agent],
-        "info": dict(env.infos[agent]),
-    }
+def test_hands_alternate_the_button_and_scores_are_big_blinds():
+    game = HoldemEnv()
+    game.reset(seed=0)
+    for number in range(1, NO_LIMIT.hands + 1):
+        button = AGENTS[(number - 1) % 2]
+        assert game.agent_selection == button and game.view(button).button and game.view(button).number == number
+        game.step(game.action(button, Move("fold")))
+        assert game.rewards[button] == -1.0, "half a big blind lost, which the other one has won"
+    assert game.over and game.outcome() == "hands_played"
+    assert game.scores() == {"player_0": 0.0, "player_1": 0.0}
+    assert "draw" in game.text("player_0") and len(game.view("player_0").past) == PAST
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    seed=st.integers(0, 1000),
-    agent=st.sampled_from(AGENTS),
-    preset=st.sampled_from(["standard", "limit"]),
-    data=st.data(),
-)
-def test_nothing_a_seat_sees_depends_on_hidden_cards(seed: int, agent: str, preset: str, data: st.DataObject):
-    """Two games in which only what is hidden from a seat differs, the other's cards and the deck to come, look the same
-    to it, to the bit, along the same actions, until those cards are seen."""
-    seat = AGENTS.index(agent)
-    one, other = game(preset, seed), game(preset, seed)
-    hidden = [card for card in one.hand._deck if card not in one.hand.hole(seat)]
-    mixed = data.draw(st.permutations(hidden))
-    own = one.hand.hole(seat)
-    cards = [*own, *mixed] if seat == 0 else [*mixed[:2], *own, *mixed[2:]]
-    other._hand = Hand(0, cards, limit=preset == "limit")
-    assert other.hand.hole(seat) == own
-    hand, board = one._number, one.hand.board
-    for _ in range(30):
-        if one.over or one._number != hand or one.hand.board != board:
-            return  # the next cards have been seen, or the hand is over and was perhaps shown
-        assert seen_by(one, agent) == seen_by(other, agent)
-        legal = one.legal_moves(one.agent_selection) or ()
-        move = data.draw(st.sampled_from(legal))
-        for env in (one, other):
-            env.step(env.action(env.agent_selection, Move(move)))
-
-
-def test_the_test_above_would_notice_a_card():
-    """The same comparison with the other seat's eyes: what it holds is different, and so is what it sees."""
-    one, other = game(seed=1), game(seed=1)
-    own = one.hand.hole(0)
-    other._hand = Hand(0, [*own, *[card for card in reversed(DECK) if card not in own]], limit=False)
-    assert seen_by(one, "player_0") == seen_by(other, "player_0")
-    assert seen_by(one, "player_1") != seen_by(other, "player_1")
-    assert one.render().tobytes() != other.render().tobytes(), "spectators see both hands"  # type: ignore[union-attr]
-
-
-def test_what_was_shown_is_told_afterwards_and_nothing_else():
-    env = game(seed=2)
-    env._hand = Hand(0, NUTS, limit=False)
+def test_a_forfeit_loses_whatever_was_won_before():
+    game = HoldemEnv()
+    game.reset(seed=0)
+    game._deal_match((ACES_BEAT_KINGS,) * NO_LIMIT.hands)
     for move in ("all_in", "call"):
-        env.step(env.action(env.agent_selection, Move(move)))
-    assert "hand 1: +200 big blinds, you had As Ah, the other showed 7c 2d" in env.text("player_0")
-    env = game(seed=2)
-    env._hand = Hand(0, NUTS, limit=False)
-    for move in ("raise_pot", "fold"):
-        env.step(env.action(env.agent_selection, Move(move)))
-    assert "the other's cards stayed hidden" in env.text("player_0")
-    assert "7c" not in env.text("player_0") and "As" not in env.text("player_1")
+        game.step(game.action(game.agent_selection, Move(move)))
+    assert game.scores() == {"player_0": 200.0, "player_1": -200.0}
+    game.forfeit("player_0")
+    assert game.over and game.outcome() == "forfeit"
+    assert game.scores() == {"player_0": -200.0, "player_1": 200.0}
+    assert game.rewards == {"player_0": -800.0, "player_1": 800.0}
+    behind = HoldemEnv()
+    behind.reset(seed=0)
+    behind._deal_match((ACES_BEAT_KINGS,) * NO_LIMIT.hands)
+    for move in ("all_in", "call"):
+        behind.step(behind.action(behind.agent_selection, Move(move)))
+    behind.forfeit("player_1")
+    assert behind.scores() == {"player_0": 400.0, "player_1": -400.0}, "giving up is never worth it"
 
 
-def test_unusable_answers_check_or_fold_and_forfeits_lose():
-    env = game(seed=0)
-    assert env.idle("player_0") == Move("fold")
-    env.step(env.action("player_0", Move("call")))
-    assert env.idle("player_1") == Move("check")
-    ahead = game(seed=0)
-    ahead._chips = [500, -500]
-    ahead.forfeit("player_0")
-    assert ahead.scores() == {"player_0": -200.0, "player_1": 200.0} and ahead.outcome() == "forfeit"
-    cut = game(seed=0)
-    cut.adjudicate()
-    assert cut.over and set(cut.scores().values()) == {0.0}
+def test_a_hand_cut_short_is_void():
+    game = HoldemEnv()
+    game.reset(seed=0)
+    game.step(game.action("player_0", Move("all_in")))
+    game.adjudicate()
+    assert game.outcome() == "adjudicated" and set(game.scores().values()) == {0.0}
+
+
+def test_an_unusable_answer_checks_or_folds():
+    game = HoldemEnv()
+    game.reset(seed=0)
+    assert game.idle("player_0") == Move("fold")
+    game.step(game.action("player_0", Move("call")))
+    assert game.idle("player_1") == Move("check")
+    problem = game.problem("player_1", Move("fold"))
+    assert problem is not None and "possible are check" in problem
+    with pytest.raises(GameError):
+        game.action("player_0", Move("check"))  # not its turn
+    with pytest.raises(GameError, match="no action"):
+        game.step(99)
+
+
+def test_text_tells_what_a_player_needs():
+    game = HoldemEnv()
+    game.reset(seed=0)
+    game._deal_match((ACES_BEAT_KINGS,) * NO_LIMIT.hands)
+    for move in ("raise_pot", "call", "check", "check", "check", "check", "check", "raise_half_pot", "call"):
+        game.step(game.action(game.agent_selection, Move(move)))
+    game.step(game.action("player_1", Move("call")))
+    assert game.text("player_0").splitlines() == [
+        "Hand 2 of 20. Your turn. Your score before this hand: +6 big blinds",
+        "Button and small blind 50: the other player. Big blind 100: you",
+        "Your cards: As Ah",
+        "Board: none yet (before the flop)",
+        "Pot: 200. On this street: you 100, the other player 100",
+        "Chips left: you 19900, the other player 19900",
+        "This hand: other calls 50",
+        "You can: check; raise_min to 200; raise_pot to 300; raise_two_pots to 500; all_in to 20000",
+        "Hand 1 (you button, As Ah): you raise to 300, other calls 200 [2c 7d 8h] other checks, you check [Tc] other "
+        "checks, you check [3s] other checks, you bet 300, other calls 300; other mucks; you win 600",
+    ]
+    assert "other shows As Ah; you muck; you lose 600" in game.text("player_1")
+    assert "Ks" in game.text("player_1") and "Ks" not in game.text("player_0")
+
+
+def test_observations_are_numbers_of_what_is_known():
+    game = HoldemEnv()
+    game.reset(seed=0)
+    game._deal_match((ACES_BEAT_KINGS,) * NO_LIMIT.hands)
+    game.step(game.action("player_0", Move("raise_pot")))
+    game.step(game.action("player_1", Move("call")))
+    seen = game.observe("player_1")["observation"]
+    assert seen.shape == (NUMBERS,) and seen.dtype == np.float32
+    assert {DECK[number] for number in np.flatnonzero(seen[:52])} == {"Ks", "Kh"}
+    assert {DECK[number] for number in np.flatnonzero(seen[52:104])} == {"2c", "7d", "8h"}
+    assert seen[104:108].tolist() == [0, 1, 0, 0]
+    assert seen[108:116].tolist() == [3, 0, 0, 0, 3, 0, 0, 0]
+    assert seen[116:].tolist() == [0, 1, 20, 0, 6, 0, 0, 0, 197, 197, 0, 0]
+    assert game.observe("player_0")["action_mask"].sum() == 0, "it is not this seat's turn"
+    assert game.observe("player_1")["action_mask"].tolist() == [0, 1, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_frames_show_the_table():
+    game = HoldemEnv(render_mode="rgb_array")
+    game.reset(seed=0)
+    first, spectators = game.frame("player_0"), game.render()
+    assert all(side % 32 == 0 for side in first.shape[:2])
+    assert spectators is not None and spectators.shape == first.shape
+    assert not np.array_equal(first, spectators) and not np.array_equal(first, game.frame("player_1"))
+    assert HoldemEnv().render() is None
 
 
 @pytest.mark.parametrize(
-    ("answer", "move"),
+    ("preset", "answer", "move"),
     [
-        ('{"moves": ["raise_half_pot"]}', "raise_half_pot"),
-        ("I have the nuts.\nMove: all-in", "all_in"),
-        ('{"action": "call"}', "call"),
-        ('{"moves": ["Half pot"]}', "raise_half_pot"),
-        ("move: shove", "all_in"),
+        ("standard", '{"moves": ["call"]}', "call"),
+        ("standard", "I have the odds.\nmove: all-in", "all_in"),
+        ("standard", '{"move": "All in"}', "all_in"),
+        ("standard", '{"action": "Bet half pot"}', "raise_half_pot"),
+        ("standard", "**Move:** raise pot", "raise_pot"),
+        ("standard", '{"moves": ["raise"]}', "raise_min"),
+        ("limit", '{"moves": ["bet"]}', "raise"),
+        ("limit", '{"moves": ["Fold"]}', "fold"),
     ],
 )
-def test_answers_as_models_write_them(answer: str, move: str):
-    assert [str(found) for found in parse_answer(answer, card("holdem")).moves] == [move]
+def test_answers_as_models_write_them(preset: str, answer: str, move: str):
+    assert [str(found) for found in parse_answer(answer, card("holdem", preset)).moves] == [move]
 
 
-def test_strengths_are_in_order():
-    pairs = [("As", "Ah"), ("Ks", "Kh"), ("As", "Ks"), ("Jh", "Th"), ("9c", "8d"), ("7c", "2d")]
-    assert sorted(pairs, key=before_flop, reverse=True) == pairs
-    board = ("Ad", "9h", "4s")
-    made = [("Ac", "As"), ("Ac", "9c"), ("Ah", "Kc"), ("9d", "Kc"), ("4d", "5c"), ("7c", "2d")]
-    assert sorted(made, key=lambda cards: after_flop(cards, board), reverse=True) == made
-    assert after_flop(("7h", "2h"), ("Ah", "9h", "4s")) > after_flop(("7c", "2d"), ("Ah", "9h", "4s")), "a flush draw"
+def test_random_play_stays_within_the_decisions_of_the_card():
+    for seed in range(3):
+        game = HoldemEnv("limit")
+        game.reset(seed=seed)
+        decisions = dict.fromkeys(AGENTS, 0)
+        while not game.over:
+            agent = game.agent_selection
+            game.step(game.action(agent, random_move(game.seat(agent), seed, decisions[agent])))
+            decisions[agent] += 1
+        assert max(decisions.values()) < game.card.max_decisions
 
 
-def test_the_scripted_player_beats_chance():
-    total = 0.0
-    for seed in range(12):
-        env = make_shared("holdem", render_mode=None)
-        total += play_shared(env, ("scripted", "random"), seed)[0] + play_shared(env, ("random", "scripted"), seed)[1]
-    assert total > 0
-
-
-def test_wrong_modes_are_told():
+def test_wrong_names_and_modes_are_told():
+    with pytest.raises(UnknownNameError, match="standard"):
+        HoldemEnv("pot_limit")
     with pytest.raises(UsageError, match="rgb_array"):
         HoldemEnv(render_mode="human")
     with pytest.raises(GameError, match="reset"):
-        HoldemEnv().text("player_0")
-    assert all(side % 32 == 0 for side in game().frame("player_0").shape[:2])
+        HoldemEnv().step(0)

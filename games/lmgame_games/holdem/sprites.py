@@ -1,7 +1,12 @@
-"""Playing cards as pictures: a four-colour deck, so that suits differ in colour, shape and letter."""
+"""Cards and words as pictures, drawn once: arrays, uint8 (height, width, 3), that aren't to be written to.
 
-from functools import cache
+The deck has four colours, so that suits differ in colour, shape and letter.
+"""
 
+import math
+from functools import cache, lru_cache
+
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
@@ -20,7 +25,7 @@ def font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 @cache
-def face(card: str, width: int, height: int) -> Image.Image:
+def face(card: str, width: int, height: int) -> np.ndarray:
     """A card's face: its rank large, its suit as a shape, and the letter that stands for it in text."""
     colour, rank, suit = COLOURS[card[1]], card[0], card[1]
     image = _blank(width, height, _PAPER)
@@ -30,11 +35,11 @@ def face(card: str, width: int, height: int) -> Image.Image:
     pen.text((w * 0.5, h * 0.27), rank, colour, font(int(h * 0.44)), anchor="mm")
     _suit(pen, suit, w * 0.37, h * 0.72, h * 0.17, colour)
     pen.text((w * 0.78, h * 0.74), suit, colour, font(int(h * 0.25)), anchor="mm")
-    return image.resize((width, height), Image.Resampling.LANCZOS)
+    return np.array(image.resize((width, height), Image.Resampling.LANCZOS))
 
 
 @cache
-def back(width: int, height: int) -> Image.Image:
+def back(width: int, height: int) -> np.ndarray:
     """The back of a card."""
     image = _blank(width, height, _BACK[0])
     pen = ImageDraw.Draw(image)
@@ -43,15 +48,33 @@ def back(width: int, height: int) -> Image.Image:
         for y in range(gap, h, gap):
             size = gap // 4
             pen.polygon([(x, y - size), (x + size, y), (x, y + size), (x - size, y)], _BACK[1])
-    return image.resize((width, height), Image.Resampling.LANCZOS)
+    return np.array(image.resize((width, height), Image.Resampling.LANCZOS))
 
 
 @cache
-def place(width: int, height: int, felt: Colour, line: Colour) -> Image.Image:
+def place(width: int, height: int, felt: Colour, line: Colour) -> np.ndarray:
     """The place of a card that hasn't been dealt."""
     image = Image.new("RGB", (width, height), felt)
     ImageDraw.Draw(image).rounded_rectangle((0, 0, width - 1, height - 1), width // 9, outline=line, width=1)
-    return image
+    return np.array(image)
+
+
+@cache
+def button(size: int, felt: Colour) -> np.ndarray:
+    """The dealer's button: a white disc with a D."""
+    image = Image.new("RGB", (size * _FINE, size * _FINE), felt)
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((0, 0, size * _FINE - 1, size * _FINE - 1), _PAPER, _EDGE, _FINE)
+    pen.text((size * _FINE / 2, size * _FINE / 2), "D", COLOURS["s"], font(size * _FINE * 7 // 10), anchor="mm")
+    return np.array(image.resize((size, size), Image.Resampling.LANCZOS))
+
+
+@lru_cache(8192)
+def word(letters: str, points: int, colour: Colour, ground: Colour) -> np.ndarray:
+    """A word in that colour on a plain ground; all words of one size are of one height."""
+    image = Image.new("RGB", (math.ceil(font(points).getlength(letters)), points + 6), ground)
+    ImageDraw.Draw(image).text((0, points // 2 + 3), letters, colour, font(points), anchor="lm")
+    return np.array(image)
 
 
 def _blank(width: int, height: int, colour: Colour) -> Image.Image:

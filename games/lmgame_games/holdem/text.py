@@ -19,8 +19,8 @@ def text(view: SeatView) -> str:
     score = f"{view.score:+g} big blinds"
     lines: list[str] = []
     if view.own is None:
-        result = "you won" if view.score > 0 else "you lost" if view.score < 0 else "draw"
-        lines.append(f"Game over, {_ENDINGS.get(view.ending, view.ending)}: {result}. Your score: {score}")
+        how = "you won" if view.score > 0 else "you lost" if view.score < 0 else "draw"
+        lines.append(f"Game over, {_ENDINGS.get(view.ending, view.ending)}: {how}. Your score: {score}")
     else:
         turn = "Your turn" if view.acting else "The other player's turn"
         lines.append(f"Hand {view.number} of {stakes.hands}. {turn}. Your score before this hand: {score}")
@@ -44,19 +44,23 @@ def choice(name: str, chips: int) -> str:
     return f"{name} to {chips}" if chips else name
 
 
-def betting(acts: Sequence[Act], board: Sequence[str], seat: int) -> str:
+PLAYERS = ("you", "other")
+"""What the seat and the other one are called, in this order."""
+
+
+def betting(acts: Sequence[Act], board: Sequence[str], seat: int, names: tuple[str, str] = PLAYERS) -> str:
     """The bets of a hand, street by street, with the cards dealt in between."""
     streets: list[str] = []
     for street in range(BOARD.index(len(board)) + 1):
-        done = ", ".join(_act(act, seat) for act in acts if act.street == street)
+        done = ", ".join(_act(act, names[0 if act.seat == seat else 1]) for act in acts if act.street == street)
         cards = " ".join(board[BOARD[street - 1] : BOARD[street]]) if street else ""
         if part := f"[{cards}] {done}".strip() if cards else done:
             streets.append(part)
     return " ".join(streets)
 
 
-def _act(act: Act, seat: int) -> str:
-    who, ending = ("you", "") if act.seat == seat else ("other", "s")
+def _act(act: Act, who: str) -> str:
+    ending = "" if who == "you" else "s"
     what = {
         "call": f"call{ending} {act.chips}",
         "bet": f"bet{ending} {act.chips}",
@@ -72,5 +76,12 @@ def _finished(hand: Finished, seat: int) -> str:
         parts.append(f"other shows {' '.join(hand.other)}" if hand.other else "other mucks")
         if not hand.own_shown:
             parts.append("you muck")
-    result = f"you win {hand.net}" if hand.net > 0 else f"you lose {-hand.net}" if hand.net else "split pot"
-    return "; ".join([*parts, result])
+    return "; ".join([*parts, result(hand)])
+
+
+def result(hand: Finished, name: str = PLAYERS[0]) -> str:
+    """How a hand ended for the seat, which is called by that name."""
+    if not hand.net:
+        return "split pot"
+    ending = "" if name == "you" else "s"
+    return f"{name} win{ending} {hand.net}" if hand.net > 0 else f"{name} lose{ending} {-hand.net}"
