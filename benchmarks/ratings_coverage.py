@@ -89,11 +89,11 @@ def _results(lead: np.ndarray, log_ratio: float, luck: np.ndarray) -> np.ndarray
 
 
 def raced_arena(rng: np.random.Generator, players: int, spread: float, seeds: int) -> tuple[Matches, np.ndarray]:
-    """One score a player and seed, all of which meet; the truth comes from 10,000 further seeds of the same arena."""
+    """One score a player and seed, all of which meet; the truth comes from 20,000 further seeds of the same arena."""
     ability = rng.normal(0.0, spread, players)
     ability[-1] = ability[0]
     matches = _race(rng, ability, seeds)
-    truth = _race(rng, ability, 10_000)
+    truth = _race(rng, ability, 20_000)
     cells = Cells.of(truth)
     strengths = fit(cells, cells.counts()).strengths
     strengths[[0, -1]] = strengths[[0, -1]].mean()

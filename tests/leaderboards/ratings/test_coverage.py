@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.ratings_coverage import Outcome, holds, raced_outcome, seated_outcome, share
 
-ROUNDS = 60
+ROUNDS = 40
 
 
 @pytest.fixture(scope="module")
@@ -30,4 +30,4 @@ def test_the_check_sees_intervals_that_cover_too_little_or_too_much(seated: list
 
 
 def test_contrasts_of_raced_games_are_covered_although_episodes_stand_in_several_matches() -> None:
-    assert holds([raced_outcome(number, ROUNDS) for number in range(80)])
+    assert holds([raced_outcome(number, ROUNDS) for number in range(60)])

@@ -167,6 +167,13 @@ def test_a_single_win_settles_nothing() -> None:
     assert high is None
 
 
+@pytest.mark.parametrize(("wins", "told"), [(5, False), (6, True), (20, True)])
+def test_wins_alone_tell_players_apart_where_the_sign_test_does(wins: int, told: bool) -> None:
+    matches = [Match("g", "a", "b", WIN, number, False) for number in range(wins)]
+    ranks = [row.rank for row in rate(Matches.of(matches), rounds=200).rows]
+    assert ranks == ([(1, 1), (2, 2)] if told else [(1, 2), (1, 2)])
+
+
 def test_two_who_win_from_all_others_and_draw_with_each_other_share_their_ranks() -> None:
     matches = shared("a", "b", [DRAW] * 20)
     for strong, weak in itertools.product("ab", "cd"):
