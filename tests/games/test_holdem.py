@@ -31,7 +31,7 @@ def played(*names: str, deal: Deal = ACES_BEAT_KINGS, button: int = 0, stakes: S
 
 @pytest.mark.parametrize("preset", ["standard", "limit"])
 def test_it_keeps_the_contract(preset: str):
-    check_shared_game("holdem", preset, seeds=(0,), steps=150)
+    check_shared_game("holdem", preset, seeds=(0,), steps=120)
 
 
 def test_the_button_posts_the_small_blind_and_acts_first_before_the_flop_and_last_after_it():

@@ -49,6 +49,10 @@ class Hand:
     def __init__(self, deal: Deal, button: int, stakes: Stakes) -> None:
         self.deal, self.button, self.stakes = deal, button, stakes
         self.acts: list[Act] = []
+        self.shown: tuple[Pair | None, Pair | None] = (None, None)
+        """What each seat has shown to the other, once the hand is over; None for cards that were folded, mucked, or
+        never asked for."""
+        self._choices: dict[str, int] | None = None
         raises = stakes.most_raises or (None,) * 4
         # The deck is empty until the table stands, or pokerkit would shuffle it with the global generator.
         self._table = Table(
@@ -130,20 +134,15 @@ class Hand:
         """Chips won or lost, by seat; only once the hand is over."""
         return self._by_seat(self._table.payoffs)
 
-    @property
-    def shown(self) -> tuple[Pair | None, Pair | None]:
-        """What each seat has shown to the other; None for cards that were folded, mucked, or never asked for."""
-        found: list[Pair | None] = [None, None]
-        for operation in self._table.operations:
-            if isinstance(operation, HoleCardsShowingOrMucking) and operation.hole_cards:
-                seat = self._seat(operation.player_index)
-                found[seat] = self.deal.held[seat]
-        return found[0], found[1]
-
     def choices(self) -> dict[str, int]:
         """What the seat to act can do, by name, and the chips it comes to: 0 for a fold or check, of a call what is
         added, of a raise the bet it comes to. Raises rise from one to the next: a size that comes to no more than the
         one before isn't there, nor one that comes to all chips, but as `all_in`."""
+        if self._choices is None:
+            self._choices = self._possible()
+        return dict(self._choices)
+
+    def _possible(self) -> dict[str, int]:
         table, stakes = self._table, self.stakes
         place, to_call = table.actor_index, table.checking_or_calling_amount
         if place is None or to_call is None:
@@ -181,3 +180,14 @@ class Hand:
         while table.status and (count := table.board_dealing_count):
             known = len(self.board)
             table.deal_board("".join(self.deal.board[known : known + count]))
+        self._choices = None
+        if self.over:
+            self.shown = self._shown()
+
+    def _shown(self) -> tuple[Pair | None, Pair | None]:
+        found: list[Pair | None] = [None, None]
+        for operation in self._table.operations:
+            if isinstance(operation, HoleCardsShowingOrMucking) and operation.hole_cards:
+                seat = self._seat(operation.player_index)
+                found[seat] = self.deal.held[seat]
+        return found[0], found[1]
