@@ -183,7 +183,7 @@ def test_hands_alternate_the_button_and_scores_are_big_blinds():
         assert game.agent_selection == button and game.view(button).button and game.view(button).number == number
         game.step(game.action(button, Move("fold")))
         assert game.rewards[button] == -1.0, "half a big blind lost, which the other one has won"
-    assert game.over and game.outcome() == "hands_played"
+    assert game.over and game.outcome() == "all_hands_played"
     assert game.scores() == {"player_0": 0.0, "player_1": 0.0}
     assert "draw" in game.text("player_0") and len(game.view("player_0").past) == PAST
 
@@ -316,3 +316,5 @@ def test_wrong_names_and_modes_are_told():
         HoldemEnv(render_mode="human")
     with pytest.raises(GameError, match="reset"):
         HoldemEnv().step(0)
+    with pytest.raises(GameError, match="reset"):
+        HoldemEnv().text("player_0")

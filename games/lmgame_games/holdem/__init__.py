@@ -12,7 +12,7 @@ def _card(preset: str) -> Card:
 GAME = Game(
     name="holdem",
     title="Texas hold'em",
-    env_id="lmgame/TexasHoldem-v1",
+    env_id="lmgame/Holdem-v1",
     entry_point="lmgame_games.holdem.env:HoldemEnv",
     presets=("standard", "limit"),
     cards=_card,

@@ -70,7 +70,7 @@ def _card(preset: str, stakes: Stakes) -> Card:
     return Card(
         game="holdem",
         preset=preset,
-        env_id="lmgame/TexasHoldem-v1",
+        env_id="lmgame/Holdem-v1",
         version=1,
         title="Texas hold'em",
         rules=rules,
@@ -82,9 +82,7 @@ def _card(preset: str, stakes: Stakes) -> Card:
         move_frames="none: no time passes but in replays, where an act takes a second",
         score="big blinds won or lost over all hands; both players' scores sum to 0",
         illegal="an act that is not possible now, such as check where there is a bet to call, or more than one act",
-        unusable=(
-            "An answer that is illegal or can't be read checks where that is possible, and folds where it isn't."
-        ),
+        unusable="An answer that is illegal or can't be read is a check where that is possible, else a fold.",
         seed=(
             "the cards of all hands. A seat gets the same cards whoever sits there, so both seats on one seed are "
             "duplicate poker"

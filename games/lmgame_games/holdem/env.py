@@ -100,7 +100,7 @@ class HoldemEnv(AlternatingGame):
             self._net += hand.net[0]
             self._past = [(self._number, hand), *self._past[: PAST - 1]]
             if self._number == self.stakes.hands:
-                self._end("hands_played")
+                self._end("all_hands_played")
                 return agent
             return AGENTS[self._next_hand()]
         assert hand.to_act is not None
@@ -119,7 +119,7 @@ class HoldemEnv(AlternatingGame):
         return {AGENTS[0]: won, AGENTS[1]: 0.0 - won}
 
     def outcome(self) -> str:
-        """`hands_played`, `forfeit` or `adjudicated`."""
+        """`all_hands_played`, `forfeit` or `adjudicated`."""
         return self._ending
 
     def forfeit(self, agent: str) -> None:
@@ -145,6 +145,8 @@ class HoldemEnv(AlternatingGame):
         return self._view(AGENTS.index(agent))
 
     def _view(self, seat: int, *, spectator: bool = False) -> SeatView:
+        if not self._number:
+            raise GameError(f"This match of {self.card.title} was never started: call reset() first.")
         return seat_view(
             self._hand,
             self._past,

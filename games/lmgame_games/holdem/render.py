@@ -37,7 +37,7 @@ def draw(view: SeatView, *, spectator: bool = False) -> np.ndarray:
     """The frame, uint8 (HEIGHT, WIDTH, 3), a fresh array."""
     names = ("first", "second") if spectator else PLAYERS
     # When all hands are over, the cards of the last one still lie on the table.
-    shown = view.past[0] if view.ending == "hands_played" else view
+    shown = view.past[0] if view.ending == "all_hands_played" else view
     frame = _table().copy()
     _head(frame, view, names)
     _seat(frame, view, 1, names[1], _OTHER, _cards(shown.other, _CARD, hidden=shown.own is not None))

@@ -7,7 +7,7 @@ from lmgame_games.holdem.stakes import BOARD, STREETS
 from lmgame_games.holdem.view import Finished, SeatView
 
 _ENDINGS = {
-    "hands_played": "all hands are played",
+    "all_hands_played": "all hands are played",
     "forfeit": "a seat has forfeited",
     "adjudicated": "the decisions are used up",
 }
