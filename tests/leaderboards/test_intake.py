@@ -168,7 +168,7 @@ def test_what_no_database_can_hold(header: dict[str, Any], score: float, said: s
 def test_scores_that_are_no_numbers(tmp_path: Path) -> None:
     with EpisodeWriter.open(tmp_path / "a.jsonl", seated_header(1)) as writer:
         writer.outcome(outcome="over", score=1.5, decisions=0)
-    (tmp_path / "a.jsonl").write_text((tmp_path / "a.jsonl").read_text().replace("1.5", "NaN"))
+    (tmp_path / "a.jsonl").write_text((tmp_path / "a.jsonl").read_text().replace('"score":1.5', '"score":NaN'))
     with pytest.raises(RecordError, match="nan isn't finite"):
         played_game(read_episode(tmp_path / "a.jsonl"))
 
