@@ -108,6 +108,9 @@ async def play_arena(
             folder.discard_if_unplayed()
             if sitting.board.played:
                 keep(sitting.board.played.values(), request.settings.db, folder.path, watcher.warn)
+        # A budget that the last game has used up stops nothing.
+        stopped = runner.stopped if runner else "budget" if sitting.exhausted else None
+        unfinished = len(sitting.board.entries) - sitting.board.done
         names = {player.key: player.name for player in sitting.players.values()}
         return ArenaResult(
             folder=folder.path,
@@ -117,24 +120,19 @@ async def play_arena(
             played=sitting.board.played,
             schedule=sitting.schedule,
             faults=sum(entry.state.faults for entry in sitting.board.entries.values()),
-            unfinished=len(sitting.board.entries) - sitting.board.done,
-            stopped=runner.stopped if runner else _spent(sitting),
+            unfinished=unfinished,
+            stopped=stopped if unfinished or stopped != "budget" else None,
             problems={names[key]: problem for key, problem in runner.problems.items()} if runner else {},
         )
 
 
-def _spent(sitting: Sitting) -> str | None:
-    return "budget" if sitting.budget.spent else None
-
-
 async def _play(sitting: Sitting, watcher: ArenaWatcher) -> ArenaRunner | None:
-    """Play until nothing is left or nothing more can be done; None if there was nothing to do."""
+    """Play until nothing is left or nothing more can be done; None if there was nothing to do, or nothing to spend."""
     folder, board = sitting.folder, sitting.board
-    todo = sitting.look()
-    if sitting.budget.spent:
-        return None
-    if not (todo := todo or sitting.next()):
+    if not (todo := sitting.look() or sitting.next()):
         watcher.note("All of this arena is played; --fresh plays it again, in a new folder.")
+        return None
+    if sitting.exhausted:
         return None
     async with open_contenders(sitting.contenders, folder.record.id, watcher) as opened:
         runner = ArenaRunner(sitting, opened, watcher)

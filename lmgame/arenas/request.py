@@ -74,8 +74,8 @@ class ArenaRequest:
         for name, value in self.budget.items():
             if name not in BUDGETS:
                 raise UsageError(f"--budget limits {', '.join(BUDGETS)}; {name!r} is none of them.")
-            if not value > 0:
-                raise UsageError(f"--budget {name} must be greater than zero, not {value:g}.")
+            if not 0 < value < float("inf"):
+                raise UsageError(f"--budget {name} must be finite and greater than zero, not {value:g}.")
         for model in self.prices:
             if model not in self.models:
                 raise UsageError(f"--price names {model}, which is not among the models.")

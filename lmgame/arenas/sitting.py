@@ -78,6 +78,11 @@ class Sitting:
         self._enter(fixture for fixture in self.board.add(pairings) if fixture.id in there)
         return [entry.fixture for entry in self.board.entries.values() if entry.state.status == "cut off"]
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget allows for nothing more."""
+        return self.budget.spent or not self.budget.room(0)
+
     def next(self) -> list[Fixture]:
         """The games to be played next; empty when nothing is left."""
         while pairings := self.schedule.next(self.board.played):

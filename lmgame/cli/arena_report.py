@@ -43,7 +43,9 @@ def comparison_of(meeting: MeetingResult) -> str:
     if found.interval is not None:
         low, high = found.interval
         told += f" [{low:+.6g}, {high:+.6g}]"
-    told += f" over {found.n} pairs, {found.wins} won, {found.draws} drawn, {found.losses} lost"
+    told += (
+        f" over {found.n} pair{'s' if found.n > 1 else ''}, {found.wins} won, {found.draws} drawn, {found.losses} lost"
+    )
     if meeting.decided == "equal":
         told += "; called equal"
     elif meeting.decided in ("first", "second"):

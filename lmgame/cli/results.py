@@ -118,6 +118,8 @@ def export(
     from lmgame_leaderboards.store import Store
 
     form_of(out)
+    if clock not in (None, "paused", "realtime"):
+        raise UsageError(f"--clock is paused or realtime, not {clock!r}.")
     name, _, preset = (game or "").partition("/")
     with Store.open(db) as store:
         games = store.games(game=name or None, preset=preset or None, clock=clock, models=model or None)

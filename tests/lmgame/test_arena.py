@@ -189,6 +189,21 @@ async def test_a_budget_of_tokens_cuts_games_off_and_a_larger_one_ends_them(tmp_
     assert decisions == [10, 10]
     assert 5 <= at_first - preflight // 2 <= 7
     assert preflight in (2, 4)
+    # The server is gone: what is finished stays complete, and a budget that is used up starts nobody.
+    finished = await lmgame.match_async([model, "random"], "tetris", budget={"tokens": 550}, **settings)
+    assert finished.complete and len(finished.games) == 4
+    for budget in ({"tokens": 550}, {"games": 4}):
+        more = await lmgame.match_async([model, "random"], "tetris", budget=budget, **settings | {"pairs": 3})
+        assert more.stopped == "budget" and more.unfinished == 2
+
+
+async def test_a_budget_that_the_last_decision_uses_up_stops_nothing(tmp_path: Path):
+    reply = Reply('{"moves": ["left"]}', usage={"prompt_tokens": 100, "completion_tokens": 10})
+    async with StubServer(reply) as server:
+        settings = {"pairs": 1, "observation": "text", "max_decisions": 3, "concurrency": 1, "out": tmp_path / "a"}
+        models = ["random", f"{server.base_url}#stub"]
+        found = await lmgame.match_async(models, "tetris", budget={"tokens": 330}, **settings)
+    assert found.complete and len(found.games) == 2
 
 
 async def test_a_budget_of_money_needs_prices(tmp_path: Path):

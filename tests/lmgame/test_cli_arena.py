@@ -82,6 +82,7 @@ def test_a_dry_run_writes_nothing(lmgame: Callable[..., str], tmp_path: Path):
         (("arena", "-m", "random"), "Two models"),
         (("arena", "-m", "random", "-m", "human"), "alone"),
         (("arena", "-m", "random", "-m", "scripted", "--budget", "games"), "--budget"),
+        (("arena", "-m", "random", "-m", "scripted", "--budget", "tokens=inf"), "finite and greater than zero"),
         (("match", "-m", "random", "-m", "scripted", "--price", "cheap"), "--price"),
         (("match", "-m", "random", "-m", "scripted", "-g", "connect4", "--clock", "realtime"), "clock"),
         (("match", "-m", "random", "-m", "scripted", "-g", "conect4"), "connect4"),

@@ -71,6 +71,7 @@ def test_what_can_not_be_imported_is_named(lmgame: Run, tmp_path: Path) -> None:
     assert len(found.stderr.splitlines()) == 3 and found.stderr.count("left out: ") == 3
     assert "tetris-standard-0.jsonl, line 1 is damaged" in found.stderr
     assert lmgame("results", "import").returncode == 2
+    assert lmgame("results", "export", "--out", "x.csv", "--clock", "realtme").returncode == 2
 
 
 def test_a_store_that_fails_costs_no_result(lmgame: Run, tmp_path: Path) -> None:
