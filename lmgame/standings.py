@@ -24,7 +24,7 @@ def stored_games(
         db: The store, as `--db`.
 
     Raises:
-        UnknownNameError: For a game that is neither known nor in the store.
+        UnknownNameError: For a game, or a preset of a known game, that is neither known nor in the store.
         StoreError: If the store can't be read.
     """
     from lmgame_leaderboards.store import Store
@@ -34,6 +34,8 @@ def stored_games(
         found = store.games(game=name or None, preset=named or preset, clock=clock)
         if name and not found and name not in games():
             raise UnknownNameError("game", name, {*games(), *(one.game for one in store.games(clock=clock))})
+    if name and not found:
+        card(name, named or preset)  # which raises for a preset that there isn't
     return found
 
 
@@ -81,7 +83,9 @@ def leaderboard(
     from lmgame_leaderboards.standings import standings_of
     from lmgame_leaderboards.store import Store
 
-    played = stored_games(game, preset, clock, db)
+    # A copy that a model plays against itself is a control, and no competitor.
+    found = stored_games(game, preset, clock, db)
+    played = [one for one in found if not any(seat.player.copy_number for seat in one.seats)]
     if min_games > 1:
         played = _frequent(played, min_games)
     with Store.open(db) as store:

@@ -1,5 +1,6 @@
 """The result table as Markdown: reads well as it stands, and pastes into an issue."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from lmgame_leaderboards.results import Summary
@@ -79,6 +80,16 @@ def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> s
         cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(row, widths, right, strict=True)
     )
     return f"| {' | '.join(padded)} |"
+
+
+_MARKS = re.compile(r"[\\`*~<>\[\]&]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown takes for more than itself; an underscore between letters is one."""
+
+
+def literal(text: str) -> str:
+    """Text that Markdown shows letter by letter, such as a model's name, which may say anything: neither a link, nor
+    an image, nor emphasis, nor HTML. `escaped` does the rest for a table's cell."""
+    return _MARKS.sub(r"\\\g<0>", text)
 
 
 def escaped(cell: str) -> str:

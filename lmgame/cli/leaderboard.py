@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from lmgame.cli.results import Database
@@ -15,13 +15,16 @@ from lmgame.standings import leaderboard as standings
 from lmgame_common import UsageError, printable
 
 if TYPE_CHECKING:
-    from lmgame_leaderboards.standings import Standings
+    from lmgame_leaderboards.standings import Standings, Table
 
 Game = Annotated[
     str | None, typer.Option("--game", "-g", help="Of this game alone: NAME or NAME/PRESET.", show_default=False)
 ]
 Preset = Annotated[str | None, typer.Option(help="Of this preset alone.", show_default=False)]
 Clock = Annotated[str, typer.Option(help="paused or realtime; the two are never ranked together.")]
+PLAIN_WIDTH = 120
+"""Characters of a line where tables go into a file or a pipe."""
+
 Format = Literal["table", "markdown", "csv", "json"]
 
 
@@ -45,7 +48,8 @@ def leaderboard(
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(CSV_HEAD)
-        writer.writerows([[harmless(cell) for cell in row] for row in flat_rows(found)])
+        for row in flat_rows(found):
+            writer.writerow([harmless(shown(cell)) if isinstance(cell, str) else cell for cell in row])
         return
     if not found.rows:
         typer.echo(nothing_yet(game, clock), err=True)
@@ -55,7 +59,10 @@ def leaderboard(
 
         print(printable(markdown(found)), end="")
         return
-    _show(Console(highlight=False), found)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    _show(console, found)
 
 
 def check_clock(clock: str) -> None:
@@ -76,34 +83,35 @@ def nothing_yet(game: str | None, clock: str) -> str:
 
 
 def _show(console: Console, found: "Standings") -> None:
-    """The tables as a terminal shows them."""
+    """The tables as a terminal shows them; wide ones as several below each other."""
     from lmgame_leaderboards.standings import matrix_table, notes_of, published_table, rating_table, score_table
 
-    for table in (rating_table(found), score_table(found.rows), matrix_table(found), published_table(found)):
-        if table:
-            _print(console, table)
-            console.print()
+    rated = rating_table(found)
+    for part in rated.within(console.width, rated.head.index("Model") + 1):
+        _print(console, part)
+    _print(console, score_table(found.rows))
+    for part in matrix_table(found).within(console.width, 1):
+        _print(console, part)
+    _print(console, published_table(found))
     for note in notes_of(found):
-        console.print(Text(printable(f"· {note}"), style="dim"))
+        console.print(Text(shown(f"· {note}"), style="dim"))
 
 
-def _print(console: Console, markdown: str) -> None:
-    """A Markdown table in the terminal's own lines, and what stands below it."""
-    lines = markdown.splitlines()
-    rows = [_cells(line) for line in lines if line.startswith("|")]
-    rule = rows[1]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, dashes in zip(rows[0], rule, strict=True):
-        right = dashes.endswith(":")
-        table.add_column(Text(printable(name)), justify="right" if right else "left", overflow="fold", no_wrap=right)
-    for row in rows[2:]:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(table)
-    for line in lines:
-        if not line.startswith("|"):
-            console.print(Text(printable(line), style="dim"))
+def _print(console: Console, table: "Table") -> None:
+    """A table, if it has rows."""
+    if not table:
+        return
+    drawn = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name, right in zip(table.head, table.right, strict=True):
+        drawn.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for row in table.rows:
+        drawn.add_row(*(Text(shown(cell)) for cell in row))
+    console.print(drawn)
+    for line in table.below:
+        console.print(Text(shown(line), style="dim"))
+    console.print()
 
 
-def _cells(line: str) -> list[str]:
-    """The cells of a line that `markdown_of` wrote, whose bars within cells are escaped."""
-    return [cell.strip().replace("\0", "|") for cell in line.replace("\\|", "\0").strip().strip("|").split("|")]
+def shown(text: str) -> str:
+    """Somebody else's words on one line of a terminal."""
+    return printable(" ".join(text.split()))

@@ -1,11 +1,12 @@
 """Standings: tables of players, by their ratings and their scores."""
 
 from lmgame_leaderboards.standings.entrants import Entrant, Field, field_of
-from lmgame_leaderboards.standings.pairing import matches_of
+from lmgame_leaderboards.standings.pairing import Meetings, matches_of
 from lmgame_leaderboards.standings.rows import GameScore, Row
 from lmgame_leaderboards.standings.standings import Standings, standings_by_game, standings_of
 from lmgame_leaderboards.standings.tables import (
     CSV_HEAD,
+    Table,
     flat_rows,
     markdown,
     matrix_table,
@@ -22,9 +23,11 @@ __all__ = [
     "Entrant",
     "Field",
     "GameScore",
+    "Meetings",
     "Pair",
     "Row",
     "Standings",
+    "Table",
     "Versus",
     "compare",
     "entrant_called",

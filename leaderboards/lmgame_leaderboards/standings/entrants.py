@@ -1,7 +1,7 @@
 """Who stands in a table: players of the store, told apart by what they were shown, and called by names that differ."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,8 @@ class Entrant:
     player: PlayerRecord
     observation: str | None
     """What it was shown, where that tells it apart."""
+    local: bool = False
+    """Whether it is a player of this machine, to which sampling and the like mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Field:
     """Seat by seat."""
     conditions: tuple[str, ...]
     """Labels, sorted."""
-    left_out: int
+    left_out: list[tuple[Seated, ...]]
     """Games that don't count, because one of their players was asked in other words since."""
 
 
@@ -58,59 +60,93 @@ def field_of(games: Sequence[PlayedGame]) -> Field:
         games: Of one clock.
     """
     labels = _labels(games)
-    keys: dict[int, str] = {}
-
-    def key(player: PlayerRecord) -> str:
-        # Games share few players' records, and a key is a hash over all settings.
-        if id(player) not in keys:
-            keys[id(player)] = player.key
-        return keys[id(player)]
-
+    key = _keys(games)
     shown: dict[tuple[str, str], set[str | None]] = defaultdict(set)
     for game in games:
         for seat in game.seats:
-            shown[labels[id(game)], key(seat.player)].add(seat.observation)
+            shown[labels[id(game)], key(seat)].add(seat.observation)
     split = {player for (_, player), kinds in shown.items() if len(kinds) > 1}
 
     def entrant(seat: PlayedSeat) -> str:
-        player = key(seat.player)
+        player = key(seat)
         return f"{player}:{seat.observation}" if player in split else player
 
-    latest: dict[tuple[str, str], tuple[float, str | None]] = {}
+    latest: dict[tuple[str, str], tuple[float, str]] = {}
     seated: list[tuple[Seated, ...]] = []
     for game in games:
         label = labels[id(game)]
         seats = tuple(Seated(game, seat, entrant(seat), label) for seat in game.seats)
         seated.append(seats)
         for one in seats:
-            now = (game.finished, one.seat.prompt_hash)
-            if (label, one.entrant) not in latest or now[0] > latest[label, one.entrant][0]:
-                latest[label, one.entrant] = now
-    kept = [
-        seats
-        for seats in seated
-        if all(one.seat.prompt_hash == latest[one.conditions, one.entrant][1] for one in seats)
-    ]
-    entrants = {
-        one.entrant: Entrant(
-            one.entrant, one.seat.player.name, one.seat.player, one.seat.observation if ":" in one.entrant else None
-        )
-        for seats in kept
-        for one in seats
-    }
-    used = sorted({one.conditions for seats in kept for one in seats})
-    return Field(_named(entrants), kept, tuple(used), len(seated) - len(kept))
+            # By the hash where times are equal, so that the order of games doesn't matter.
+            now = (game.finished, one.seat.prompt_hash or "")
+            latest[label, one.entrant] = max(now, latest.get((label, one.entrant), now))
+    kept: dict[tuple[Any, ...], tuple[Seated, ...]] = {}
+    left_out: list[tuple[Seated, ...]] = []
+    for seats in seated:
+        if any((one.seat.prompt_hash or "") != latest[one.conditions, one.entrant][1] for one in seats):
+            left_out.append(seats)
+            continue
+        # Players of this machine may have played one game under several settings, which is no more than one game.
+        same = (seats[0].conditions, seats[0].game.seed, *(one.entrant for one in seats))
+        if same not in kept or _later(seats, kept[same]):
+            kept[same] = seats
+    entrants = {one.entrant: _entrant(one) for seats in kept.values() for one in seats}
+    used = sorted({seats[0].conditions for seats in kept.values()})
+    return Field(_named(entrants), list(kept.values()), tuple(used), left_out)
+
+
+def _later(seats: Sequence[Seated], than: Sequence[Seated]) -> bool:
+    """Whether a game ended after another one; which one where both ended together, doesn't depend on their order."""
+    now, before = seats[0].game, than[0].game
+    return (now.finished, now.key) > (before.finished, before.key)
+
+
+def _local(seat: PlayedSeat) -> bool:
+    """Whether a player of this machine sat there, who is told nothing."""
+    return seat.prompt_hash is None and seat.player.base_url is None
+
+
+def _entrant(one: Seated) -> Entrant:
+    player, local = one.seat.player, _local(one.seat)
+    if local:
+        player = _bare(player)
+    return Entrant(one.entrant, player.name, player, one.seat.observation if ":" in one.entrant else None, local)
+
+
+def _bare(player: PlayerRecord) -> PlayerRecord:
+    return player.model_copy(update={"sampling": {}, "history": 0, "structured": None})
+
+
+def _keys(games: Iterable[PlayedGame]) -> Callable[[PlayedSeat], str]:
+    """Keys of players by their seats. One of this machine is the same whatever settings were meant for others beside
+    it; the smallest of its keys stands for all."""
+    # Games share few players' records, and a key is a hash over all settings.
+    keys: dict[tuple[int, bool], str] = {}
+    alike: dict[str, set[str]] = defaultdict(set)
+    for game in games:
+        for seat in game.seats:
+            of = id(seat.player), _local(seat)
+            if of not in keys:
+                keys[of] = _bare(seat.player).key if of[1] else seat.player.key
+                alike[keys[of]].add(seat.player.key)
+    smallest = {of: min(alike[key]) for of, key in keys.items()}
+    return lambda seat: smallest[id(seat.player), _local(seat)]
 
 
 def _labels(games: Iterable[PlayedGame]) -> dict[int, str]:
     """A label of each game's conditions, by the game's `id()`: `game/preset`, with what else tells them apart."""
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     of_game: dict[int, str] = {}
+    # Many games share few conditions, whose canonical form takes long to make.
+    known: dict[tuple[Any, ...], str] = {}
     for game in games:
-        conditions = game.conditions
-        text = canonical_json(conditions)
-        found[text] = f"{game.game}/{game.preset}", conditions
-        of_game[id(game)] = text
+        options = canonical_json(dict(game.options)) if game.options else ""
+        fields = (game.game, game.preset, game.version, options, game.clock, game.max_decisions, game.rom)
+        if fields not in known:
+            known[fields] = canonical_json(game.conditions)
+            found[known[fields]] = f"{game.game}/{game.preset}", game.conditions
+        of_game[id(game)] = known[fields]
     groups: dict[str, list[str]] = defaultdict(list)
     for text, (name, _) in found.items():
         groups[name].append(text)
@@ -140,26 +176,31 @@ def _named(entrants: Mapping[str, Entrant]) -> dict[str, Entrant]:
     named: dict[str, Entrant] = {}
     for name, same in called.items():
         settings = {entrant.id: _settings(entrant) for entrant in same}
+        keys = [
+            key
+            for key in dict.fromkeys(key for own in settings.values() for key in own)
+            if len({canonical_json({"value": own.get(key)}) for own in settings.values()}) > 1
+        ]
         for entrant in same:
-            told = [
-                _told(key, value)
-                for key, value in settings[entrant.id].items()
-                if any(others.get(key) != value for others in settings.values())
-            ]
-            suffix = f" ({', '.join(told)})" if told else f" ({entrant.id[:8]})"
-            named[entrant.id] = replace(entrant, name=name + suffix) if len(same) > 1 else entrant
-    return named
+            told = ", ".join(_told(key, settings[entrant.id].get(key)) for key in keys) or entrant.id[:8]
+            named[entrant.id] = replace(entrant, name=f"{name} ({told})") if len(same) > 1 else entrant
+    # Names are whatever somebody calls a model, so that even these may be the same.
+    often = Counter(entrant.name for entrant in named.values())
+    return {
+        id_: replace(entrant, name=f"{entrant.name} [{id_[:8]}]") if often[entrant.name] > 1 else entrant
+        for id_, entrant in named.items()
+    }
 
 
 _SHORT = {"temperature": "T", "top_p": "top-p", "max_tokens": "tokens", "request_timeout": "timeout"}
 
 
 def _told(key: str, value: Any) -> str:
-    if key in ("observation", "model"):
-        return str(value)
     if key == "harness":
         return "+".join(value) or "bare"
-    return f"{_SHORT.get(key, key)}={value}"
+    if key in ("observation", "model") and value is not None:
+        return str(value)
+    return f"{_SHORT.get(key, key)}={'default' if value is None else value}"
 
 
 def _settings(entrant: Entrant) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,40 +37,103 @@ def matches_of(games: Sequence[PlayedGame] | Field) -> Matches:
             result = _result(seats[0].seat.score, seats[1].seat.score)
             shared[game, seed, min(one, other), max(one, other)].append((one, other, result))
 
-    blocks: list[np.ndarray] = []
-    unit = 0
+    blocks: list[_Block] = []
     for (game, _), scores in sorted(raced.items()):
         if len(scores) > 1:
-            blocks.append(_all_against_all(game, unit, scores))
-            unit += 1
+            blocks.append(_all_against_all(game, scores))
     for (game, *_), rows in sorted(shared.items()):
-        blocks.append(np.array([(game, one, other, result, unit, 1.0) for one, other, result in sorted(rows)]))
-        unit += 1
-    table = np.concatenate(blocks) if blocks else np.empty((0, 6))
+        first, second, result = zip(*sorted(rows), strict=True)
+        blocks.append(_Block(game, np.array(first), np.array(second), np.array(result), True))
+    lengths = [len(block.first) for block in blocks]
     # Only conditions in which somebody met somebody are games of the ratings.
-    used, game = np.unique(table[:, 0].astype(np.int32), return_inverse=True)
+    used, games_at = np.unique([block.game for block in blocks], return_inverse=True)
     return Matches(
         players=players,
         games=tuple(field.conditions[number] for number in used),
-        game=game.astype(np.int32),
-        first=table[:, 1].astype(np.int32),
-        second=table[:, 2].astype(np.int32),
-        result=table[:, 3],
-        unit=table[:, 4].astype(np.int32),
-        seated=table[:, 5].astype(bool),
+        game=np.repeat(games_at.astype(np.int32), lengths),
+        first=_joined([block.first for block in blocks], np.int32),
+        second=_joined([block.second for block in blocks], np.int32),
+        result=_joined([block.result for block in blocks], np.float64),
+        unit=np.repeat(np.arange(len(blocks), dtype=np.int32), lengths),
+        seated=np.repeat(np.array([block.seated for block in blocks], bool), lengths),
     )
 
 
-def _all_against_all(game: int, unit: int, scores: dict[int, float]) -> np.ndarray:
-    """Each two players' match on one seed, as rows of `matches_of`'s table."""
-    players = np.array(sorted(scores))
-    values = np.array([scores[player] for player in players])
+class _Block(NamedTuple):
+    """The matches of one unit."""
+
+    game: int
+    first: np.ndarray
+    second: np.ndarray
+    result: np.ndarray
+    seated: bool
+
+
+def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
+    return np.concatenate(parts, dtype=kind) if parts else np.empty(0, kind)
+
+
+def _all_against_all(game: int, scores: dict[int, float]) -> _Block:
+    """Each two players' match on one seed."""
+    players = np.array(sorted(scores), np.int32)
+    values = np.array([scores[player] for player in players.tolist()])
     first, second = np.triu_indices(len(players), 1)
     lead = values[first] - values[second]
     result = np.where(lead > 0, WIN, np.where(lead < 0, LOSS, DRAW))
-    same = np.ones(len(first))
-    return np.stack([game * same, players[first], players[second], result, unit * same, 0 * same], axis=1)
+    return _Block(game, players[first], players[second], result, False)
 
 
 def _result(own: float, other: float) -> float:
     return DRAW if own == other else WIN if own > other else LOSS
+
+
+@dataclass(frozen=True, eq=False)
+class Meetings:
+    """How often who met whom, and with what result; known whether or not anybody can be rated."""
+
+    players: tuple[str, ...]
+    """Entrants' ids."""
+    wins: np.ndarray
+    """How often the row's player won against the column's, int64 of shape (players, players)."""
+    draws: np.ndarray
+    """How often the two drew, the same in both halves."""
+
+    @classmethod
+    def of(cls, matches: Matches) -> "Meetings":
+        """Count matches."""
+        count = len(matches.players)
+        there = matches.first.astype(np.int64) * count + matches.second
+        back = matches.second.astype(np.int64) * count + matches.first
+
+        def counted(cells: np.ndarray, result: float) -> np.ndarray:
+            return np.bincount(cells[matches.result == result], minlength=count**2).reshape(count, count)
+
+        drawn = counted(there, DRAW)
+        return cls(matches.players, counted(there, WIN) + counted(back, LOSS), drawn + drawn.T)
+
+    def record(self) -> dict[str, tuple[int, int, int]]:
+        """Wins, draws and losses, by player."""
+        columns = zip(self.wins.sum(axis=1), self.draws.sum(axis=1), self.wins.sum(axis=0), strict=True)
+        return {
+            player: (int(won), int(drawn), int(lost))
+            for player, (won, drawn, lost) in zip(self.players, columns, strict=True)
+        }
+
+    def table(self, order: Sequence[str]) -> dict[str, dict[str, tuple[float, int]]]:
+        """Share of points that the first took from the second, and in how many matches, for those that have met.
+
+        Args:
+            order: The players that are wanted, in which order.
+        """
+        at = {player: number for number, player in enumerate(self.players)}
+        met = self.wins + self.wins.T + self.draws
+        points = self.wins + self.draws / 2
+        return {
+            one: {
+                other: (float(points[at[one], at[other]] / n), n)
+                for other in order
+                if (n := int(met[at[one], at[other]]))
+            }
+            for one in order
+            if one in at
+        }

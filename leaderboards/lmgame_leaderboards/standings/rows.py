@@ -98,7 +98,10 @@ class Row:
 
 
 def rows_of(
-    entrants: Mapping[str, Entrant], games: Iterable[Sequence[Seated]], ratings: Mapping[str, Rating]
+    entrants: Mapping[str, Entrant],
+    games: Iterable[Sequence[Seated]],
+    ratings: Mapping[str, Rating],
+    record: Mapping[str, tuple[int, int, int]],
 ) -> list[Row]:
     """A row for each player, best first: by rating, those without one after them by name.
 
@@ -106,23 +109,25 @@ def rows_of(
         entrants: By id.
         games: Seat by seat.
         ratings: By entrant's id.
+        record: Wins, draws and losses, by entrant's id.
     """
     seats: dict[str, list[Seated]] = defaultdict(list)
     for game in games:
         for one in game:
             seats[one.entrant].append(one)
-    rows = [_row(entrants[player], own, ratings.get(player)) for player, own in seats.items()]
+    rows = [
+        _row(entrants[player], own, ratings.get(player), record.get(player, (0, 0, 0))) for player, own in seats.items()
+    ]
     return sorted(rows, key=lambda row: (row.rating is None, -(row.rating or 0.0), row.name))
 
 
-def _row(entrant: Entrant, own: Sequence[Seated], rating: Rating | None) -> Row:
+def _row(entrant: Entrant, own: Sequence[Seated], rating: Rating | None, record: tuple[int, int, int]) -> Row:
     decisions = sum(one.seat.decisions for one in own)
     counts = {verdict: sum(one.seat.verdicts.get(verdict, 0) for one in own) for verdict in VERDICTS}
     tokens = [t for one in own if (t := _tokens(one)) is not None]
     costs = [one.seat.usage.cost_usd for one in own if one.seat.usage.cost_usd is not None]
-    latencies = [
-        one.seat.latency.median for one in own if one.seat.latency.median
-    ]  # 0: nobody was asked over a network
+    # A median of 0 is that of a player that nobody had to wait for.
+    latencies = [one.seat.latency.median for one in own if one.seat.latency.median]
     return Row(
         name=entrant.name,
         model=entrant.player.model,
@@ -132,9 +137,9 @@ def _row(entrant: Entrant, own: Sequence[Seated], rating: Rating | None) -> Row:
         rank=rating.rank if rating else None,
         rating=rating.value if rating else None,
         ci95=rating.interval if rating else (None, None),
-        wins=rating.wins if rating else 0,
-        draws=rating.draws if rating else 0,
-        losses=rating.losses if rating else 0,
+        wins=record[0],
+        draws=record[1],
+        losses=record[2],
         games=_scores(own),
         decisions=decisions,
         shares={verdict: count / decisions for verdict, count in counts.items()} if decisions else {},

@@ -7,10 +7,10 @@ from typing import Any
 from lmgame_common import UsageError
 from lmgame_leaderboards.played import PlayedGame
 from lmgame_leaderboards.published import PublishedScore
-from lmgame_leaderboards.ratings import NotConnectedError, Ratings, rate
+from lmgame_leaderboards.ratings import Matches, NotConnectedError, Ratings, rate
 from lmgame_leaderboards.schema import BaselineRecord
 from lmgame_leaderboards.standings.entrants import Field, field_of
-from lmgame_leaderboards.standings.pairing import matches_of
+from lmgame_leaderboards.standings.pairing import Meetings, matches_of
 from lmgame_leaderboards.standings.rows import Row, baseline_rows, rows_of
 
 ROUNDS = 1000
@@ -29,25 +29,22 @@ class Standings:
     """Of entrants' ids; None where nobody has met anybody, or not all are connected by matches."""
     names: Mapping[str, str]
     """What entrants are called, by id."""
+    meetings: Meetings | None = None
+    """Who met whom; None where nobody has met anybody."""
     warnings: list[str] = field(default_factory=list)
     published: list[PublishedScore] = field(default_factory=list)
     """Scores from elsewhere under the same rules; never part of ratings."""
 
     @property
     def matrix(self) -> dict[str, dict[str, tuple[float, int]]]:
-        """Share of points that the first named took from the second, and in how many matches, by names."""
-        if self.ratings is None:
+        """Share of points that the first named took from the second, and in how many matches, by names, best first."""
+        if self.meetings is None:
             return {}
-        found: dict[str, dict[str, tuple[float, int]]] = {}
-        players = self.ratings.players
-        for row, one in enumerate(players):
-            met = {
-                self.names[other]: (float(self.ratings.matrix[row, column]), int(self.ratings.met[row, column]))
-                for column, other in enumerate(players)
-                if self.ratings.met[row, column]
-            }
-            found[self.names[one]] = met
-        return found
+        met = self.meetings.table([row.player for row in self.rows if row.n])
+        return {
+            self.names[one]: {self.names[other]: found for other, found in others.items()}
+            for one, others in met.items()
+        }
 
     def document(self) -> dict[str, Any]:
         """The same in JSON's own types; described in FORMAT.md."""
@@ -112,11 +109,13 @@ def standings_of(
     if len(clocks) > 1:
         raise UsageError("Games of the paused and of the real-time clock are never ranked together: choose one clock.")
     field = field_of(games)
-    ratings, warnings = _ratings(field, anchor, rounds)
+    matches = matches_of(field)
+    meetings = Meetings.of(matches) if len(matches.game) else None
+    ratings, warnings = _ratings(field, matches, anchor, rounds)
     rated = {row.player: row for row in ratings.rows} if ratings else {}
-    rows = rows_of(field.entrants, field.games, rated)
+    rows = rows_of(field.entrants, field.games, rated, meetings.record() if meetings else {})
     if field.left_out:
-        warnings.append(f"{field.left_out} games are left out, whose players have been asked in other words since.")
+        warnings.append(left_out(len(field.left_out)))
     played = {label.partition(" (")[0] for label in field.conditions}
     return Standings(
         rows=rows + baseline_rows(baselines or {}, rows, field.conditions),
@@ -124,6 +123,7 @@ def standings_of(
         conditions=field.conditions,
         ratings=ratings,
         names={entrant.id: entrant.name for entrant in field.entrants.values()},
+        meetings=meetings,
         warnings=warnings,
         published=[score for score in published if f"{score.game}/{score.preset}" in played],
     )
@@ -138,9 +138,14 @@ def standings_by_game(games: Sequence[PlayedGame], **settings: Any) -> dict[str,
     }
 
 
-def _ratings(field: Field, anchor: str, rounds: int) -> tuple[Ratings | None, list[str]]:
+def left_out(count: int) -> str:
+    """What to say of games that don't count, of which there is at least one."""
+    games = "1 game is" if count == 1 else f"{count:,} games are"
+    return f"{games} left out, whose players have been asked in other words since."
+
+
+def _ratings(field: Field, matches: Matches, anchor: str, rounds: int) -> tuple[Ratings | None, list[str]]:
     """Ratings of those who have met somebody, and what is to be said about them."""
-    matches = matches_of(field)
     if not len(matches.game):
         return None, []
     met = set(matches.first.tolist()) | set(matches.second.tolist())

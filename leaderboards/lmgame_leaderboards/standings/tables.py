@@ -1,11 +1,12 @@
-"""Standings as tables: Markdown that pastes into an issue, and flat rows for other programs."""
+"""Standings as tables: Markdown that pastes into an issue, columns for a terminal, and flat rows for other programs."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from lmgame_leaderboards.ratings import Interval
 from lmgame_leaderboards.standings.rows import GameScore, Row
 from lmgame_leaderboards.standings.standings import Standings
-from lmgame_leaderboards.table import REFERENCE, escaped, markdown_of, numbers
+from lmgame_leaderboards.table import REFERENCE, escaped, literal, markdown_of, numbers
 
 RATED = (
     "Rank",
@@ -16,21 +17,78 @@ RATED = (
     "W / D / L",
     "n",
     "Illegal",
+    "Unparsable",
     "Timeout",
     "Tokens",
     "Cost",
     "Latency",
 )
-RATED_RIGHT = (True, False, False, True, True, True, True, True, True, True, True, True)
-SCORED = ("Game", "Model", "n", "Score", "95 % CI")
-SCORED_RIGHT = (False, False, True, True, True)
+WORDS = ("Model", "Harness")
+"""Columns of `RATED` that hold words; they stand in every table."""
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells, as they are meant to be read: nothing in them is escaped."""
+
+    head: tuple[str, ...]
+    right: tuple[bool, ...]
+    """Which columns hold numbers of ours; the others may hold names that anybody has made up."""
+    rows: list[tuple[str, ...]]
+    below: tuple[str, ...] = ()
+    """Lines below the table."""
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    def markdown(self) -> str:
+        """Padded columns, lines ending in a newline each; empty where there are no rows."""
+        if not self.rows:
+            return ""
+        rows = [
+            [cell if flush else literal(cell) for cell, flush in zip(row, self.right, strict=True)] for row in self.rows
+        ]
+        # A line right below a table would be one of its rows.
+        below = "".join(f"\n{escaped(literal(line))}\n" for line in self.below)
+        return markdown_of(self.head, self.right, rows) + below
+
+    def within(self, width: int, keep: int, gap: int = 2) -> "list[Table]":
+        """The same in as few tables as have room, side by side columns becoming tables below each other.
+
+        Args:
+            width: Characters of a line.
+            keep: How many of the first columns stand in each of the tables.
+            gap: Characters between columns.
+        """
+        widths = [max(len(row[column]) for row in [self.head, *self.rows]) for column in range(len(self.head))]
+        room = width - sum(widths[:keep])
+        groups: list[list[int]] = [[]]
+        used = 0
+        for column in range(keep, len(self.head)):
+            if groups[-1] and used + gap + widths[column] > room:
+                groups.append([])
+                used = 0
+            groups[-1].append(column)
+            used += gap + widths[column]
+        tables = [self.only([*range(keep), *columns]) for columns in groups]
+        return [*(replace(table, below=()) for table in tables[:-1]), tables[-1]]
+
+    def only(self, columns: Sequence[int]) -> "Table":
+        """The same with these columns alone."""
+
+        def chosen[T](cells: Sequence[T]) -> tuple[T, ...]:
+            return tuple(cells[column] for column in columns)
+
+        return Table(chosen(self.head), chosen(self.right), [chosen(row) for row in self.rows], self.below)
 
 
 def markdown(standings: Standings) -> str:
     """All of it: ratings, scores by game, the pairwise matrix, published scores, and what is to be said about them."""
-    parts = [rating_table(standings), score_table(standings.rows), matrix_table(standings), published_table(standings)]
-    notes = [f"- {escaped(note)}" for note in notes_of(standings)]
-    return "\n".join([part for part in parts if part] + (["\n".join(notes) + "\n"] if notes else []))
+    tables = rating_table(standings), score_table(standings.rows), matrix_table(standings), published_table(standings)
+    parts = [table.markdown() for table in tables if table]
+    notes = "".join(f"- {escaped(literal(note))}\n" for note in notes_of(standings))
+    return "\n".join([*parts, notes] if notes else parts)
 
 
 def notes_of(standings: Standings) -> list[str]:
@@ -49,41 +107,43 @@ def notes_of(standings: Standings) -> list[str]:
     return notes + standings.warnings
 
 
-def rating_table(standings: Standings) -> str:
-    """Ratings with everything beside them, a row a player that has met somebody; empty where nobody has."""
-    rows = [_rated(row) for row in standings.rows if row.rating is not None]
-    if not rows:
-        return ""
-    kept = [column for column in range(len(RATED)) if column < 7 or any(row[column] != "–" for row in rows)]
-    return markdown_of(
-        [RATED[column] for column in kept],
-        [RATED_RIGHT[column] for column in kept],
-        [[row[column] for column in kept] for row in rows],
-    )
+def rating_table(standings: Standings) -> Table:
+    """Ratings with everything beside them, a row a player that has played here. Columns of which nothing is known are
+    left out, as the ratings are where nobody has met anybody."""
+    rows = [_rated(row) for row in standings.rows if not row.baseline]
+    # Most players' answers can all be read.
+    always = any(row.shares.get("unparsable") for row in standings.rows)
+    kept = [
+        column
+        for column, name in enumerate(RATED)
+        if name in WORDS or (any(row[column] != UNKNOWN for row in rows) and (name != "Unparsable" or always))
+    ]
+    right = tuple(name not in WORDS for name in RATED)
+    return Table(RATED, right, rows).only(kept)
 
 
 def _rated(row: Row) -> tuple[str, ...]:
-    assert row.rating is not None
     return (
         rank(row),
         _marked(row),
-        "+".join(row.harness) or "–",
-        f"{row.rating:,.0f}",
-        interval(row.ci95),
-        f"{row.wins} / {row.draws} / {row.losses}",
-        str(row.n),
+        "+".join(row.harness) or UNKNOWN,
+        UNKNOWN if row.rating is None else f"{row.rating:,.0f}",
+        UNKNOWN if row.rating is None else interval(row.ci95),
+        f"{row.wins} / {row.draws} / {row.losses}" if row.n else UNKNOWN,
+        str(row.n) if row.n else UNKNOWN,
         share(row.shares.get("illegal")),
+        share(row.shares.get("unparsable")),
         share(row.shares.get("timeout")),
-        "–" if row.tokens_per_game is None else f"{row.tokens_per_game:,.0f}",
-        "–" if row.cost_per_game is None else f"${row.cost_per_game:.4f}",
-        "–" if row.latency_median is None else f"{row.latency_median:.2f} s",
+        UNKNOWN if row.tokens_per_game is None else f"{row.tokens_per_game:,.0f}",
+        UNKNOWN if row.cost_per_game is None else f"${row.cost_per_game:.4f}",
+        UNKNOWN if row.latency_median is None else f"{row.latency_median:.2f} s",
     )
 
 
 def rank(row: Row) -> str:
     """Such as `1`, `2–4`, or a dash for who is not ranked."""
     if row.rank is None:
-        return "–"
+        return UNKNOWN
     best, worst = row.rank
     return str(best) if best == worst else f"{best}–{worst}"
 
@@ -102,67 +162,64 @@ def interval(ends: Interval) -> str:
 
 def share(value: float | None) -> str:
     """A share in per cent; a dash where nothing is known."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return UNKNOWN if value is None else f"{100 * value:.1f} %"
 
 
 def _marked(row: Row) -> str:
-    if row.baseline:
-        return f"{row.name} (card)"
-    return f"{row.name} (reference)" if row.reference else row.name
+    marks = ["card"] * row.baseline + ["reference"] * row.reference
+    return f"{row.name} ({', '.join(marks)})" if marks else row.name
 
 
-def score_table(rows: Iterable[Row]) -> str:
+def score_table(rows: Iterable[Row]) -> Table:
     """Mean scores, game by game, best first."""
     scores: dict[str, list[tuple[GameScore, Row]]] = {}
     for row in rows:
         for score in row.games:
             scores.setdefault(score.conditions, []).append((score, row))
-    lines: list[list[str]] = []
+    lines: list[tuple[str, ...]] = []
     for label, found in sorted(scores.items()):
         for number, (score, row) in enumerate(sorted(found, key=lambda pair: (-pair[0].mean, pair[1].name))):
             value, *ends = numbers([score.mean, *(score.ci95 or ())])
-            shown = f"[{', '.join(ends)}]" if ends else "–"
-            lines.append([label if number == 0 else "", _marked(row), str(score.n), value, shown])
-    return markdown_of(SCORED, SCORED_RIGHT, lines) if lines else ""
+            shown = f"[{', '.join(ends)}]" if ends else UNKNOWN
+            lines.append((label if number == 0 else "", _marked(row), str(score.n), value, shown))
+    return Table(("Game", "Model", "n", "Score", "95 % CI"), (False, False, True, True, True), lines)
 
 
-def matrix_table(standings: Standings) -> str:
+def matrix_table(standings: Standings) -> Table:
     """Share of points that a row's player took from a column's, with the number of matches; best first."""
     matrix = standings.matrix
-    if not matrix:
-        return ""
     names = list(matrix)
-    head = ["Points taken", *(f"{number}" for number in range(1, len(names) + 1))]
+    marked = {row.name: _marked(row) for row in standings.rows if not row.baseline}
+    head = ("Points taken", *(f"{number}" for number in range(1, len(names) + 1)))
     lines = [
-        [f"{number}. {name}", *(_met(matrix[name], other, name) for other in names)]
+        (f"{number}. {marked[name]}", *(_met(matrix[name], other, name) for other in names))
         for number, name in enumerate(names, 1)
     ]
-    return markdown_of(head, [False, *(True for _ in names)], lines)
+    return Table(head, (False, *(True for _ in names)), lines)
 
 
 def _met(row: dict[str, tuple[float, int]], other: str, own: str) -> str:
     if other == own:
         return ""
-    return f"{100 * row[other][0]:.0f} % of {row[other][1]}" if other in row else "–"
+    return f"{100 * row[other][0]:.0f} % of {row[other][1]}" if other in row else UNKNOWN
 
 
-def published_table(standings: Standings) -> str:
+def published_table(standings: Standings) -> Table:
     """Scores from elsewhere under the same rules, marked as such; empty where there are none."""
-    lines: list[list[str]] = []
+    lines: list[tuple[str, ...]] = []
     for score in sorted(standings.published, key=lambda score: (score.game, score.preset, -score.mean, score.model)):
         value, *ends = numbers([score.mean, *(score.ci95 or ())])
         shown = f"[{', '.join(ends)}]" if ends else "single run"
-        helped = "harness" if score.harness else "–"
-        lines.append([f"{score.game}/{score.preset}", score.model, helped, str(score.n), value, shown])
-    if not lines:
-        return ""
-    head = ["Published elsewhere", "Model", "Harness", "n", "Score", "95 % CI"]
-    sources = dict.fromkeys(score.source for score in standings.published)
-    notes = dict.fromkeys(score.note for score in standings.published if score.note)
-    told = "".join(f"Source: {escaped(source)}\n" for source in sources) + "".join(
-        f"{escaped(note)}\n" for note in notes
-    )
-    return markdown_of(head, [False, False, False, True, True, True], lines) + told
+        helped = "harness" if score.harness else UNKNOWN
+        lines.append((f"{score.game}/{score.preset}", score.model, helped, str(score.n), value, shown))
+    head = ("Published elsewhere", "Model", "Harness", "n", "Score", "95 % CI")
+    sources = dict.fromkeys(f"Source: {score.source}" for score in standings.published)
+    noted: dict[str, list[str]] = {}
+    for score in standings.published:
+        if score.note and score.model not in noted.setdefault(score.note, []):
+            noted[score.note].append(score.model)
+    notes = [f"{', '.join(models)}: {note}" for note, models in noted.items()]
+    return Table(head, (False, False, False, True, True, True), lines, (*sources, *notes))
 
 
 CSV_HEAD = (

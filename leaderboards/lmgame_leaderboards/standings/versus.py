@@ -39,14 +39,33 @@ class Versus:
     """Two players under some conditions."""
 
     conditions: str
+    first: Entrant
+    second: Entrant
     comparison: Comparison
     pairs: list[Pair]
     decided: Decided | None = None
+    unpaired: int = 0
+    """Their matches of a shared game that lack the one with swapped seats, and so don't count."""
+    left_out: int = 0
+    """Games of theirs that don't count, because one of them was asked in other words since."""
 
     def document(self) -> dict[str, Any]:
-        """The same in JSON's own types."""
-        told = {"conditions": self.conditions, **asdict(self.comparison), "told_apart": self.comparison.told_apart}
-        return told | {"seeds": [pair.seed for pair in self.pairs], "sequential": self.decided and asdict(self.decided)}
+        """The same in JSON's own types; described in FORMAT.md."""
+        compared, decided = self.comparison, self.decided
+        interval = None if compared.interval is None else list(compared.interval)
+        return {
+            "conditions": self.conditions,
+            "first": self.first.name,
+            "second": self.second.name,
+            "players": [self.first.id, self.second.id],
+            **asdict(compared),
+            "interval": interval,
+            "told_apart": compared.told_apart,
+            "seeds": [pair.seed for pair in self.pairs],
+            "unpaired": self.unpaired,
+            "left_out": self.left_out,
+            "sequential": None if decided is None else asdict(decided) | {"interval": list(decided.interval)},
+        }
 
 
 def entrant_called(field: Field, name: str) -> Entrant:
@@ -67,6 +86,8 @@ def entrant_called(field: Field, name: str) -> Entrant:
         if chosen:
             names = ", ".join(f"{one.name!r} ({one.id[:8]})" for one in sorted(chosen, key=lambda one: one.name))
             raise UsageError(f"{name!r} may mean any of {names}. Give one of these names, or the key in brackets.")
+    if not everybody:
+        raise UsageError(f"Nobody has played anything of that yet, so that {name!r} can't be compared.")
     raise UnknownNameError("player", name, [one.name for one in everybody])
 
 
@@ -85,10 +106,24 @@ def compare(field: Field, first: Entrant, second: Entrant, rates: ErrorRates | N
         raise UsageError(f"{first.name} was named twice; a comparison is between two players.")
     found: list[Versus] = []
     for label in field.conditions:
-        pairs = _pairs(field, label, first.id, second.id)
-        if pairs:
-            compared = compare_scores([pair.difference for pair in pairs])
-            found.append(Versus(label, compared, pairs, _decide(pairs, rates) if rates else None))
+        pairs, unpaired = _pairs(field, label, first.id, second.id)
+        if not pairs:
+            continue
+        found.append(
+            Versus(
+                label,
+                first,
+                second,
+                compare_scores([pair.difference for pair in pairs]),
+                pairs,
+                decided=_decide(pairs, rates) if rates else None,
+                unpaired=unpaired,
+                left_out=sum(
+                    seats[0].conditions == label and any(one.entrant in (first.id, second.id) for one in seats)
+                    for seats in field.left_out
+                ),
+            )
+        )
     return found
 
 
@@ -100,8 +135,9 @@ def _decide(pairs: Sequence[Pair], rates: ErrorRates) -> Decided:
     return Decided(rates, test.verdict, test.n, test.interval)
 
 
-def _pairs(field: Field, label: str, first: str, second: str) -> list[Pair]:
-    """The pairs of two entrants, by seed; of shared games only those with both seat orders."""
+def _pairs(field: Field, label: str, first: str, second: str) -> tuple[list[Pair], int]:
+    """The pairs of two entrants, by seed; of shared games only those with both seat orders, and how many matches there
+    are without the other order."""
     alone: dict[int, dict[str, float]] = defaultdict(dict)
     shared: dict[int, dict[str, tuple[float, float]]] = defaultdict(dict)
     for seats in field.games:
@@ -119,7 +155,8 @@ def _pairs(field: Field, label: str, first: str, second: str) -> list[Pair]:
         if first in scores and second in scores
     ]
     found += [Pair(seed, *_told(orders.values())) for seed, orders in shared.items() if len(orders) == 2]
-    return sorted(found, key=lambda pair: pair.seed)
+    unpaired = sum(len(orders) < 2 for orders in shared.values())
+    return sorted(found, key=lambda pair: pair.seed), unpaired
 
 
 def _told(scores: Iterable[tuple[float, float]]) -> tuple[float, float]:
