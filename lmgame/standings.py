@@ -1,8 +1,9 @@
 """Leaderboards and comparisons out of the results store."""
 
+import shlex
 from typing import TYPE_CHECKING
 
-from lmgame_common import UnknownNameError
+from lmgame_common import UnknownNameError, UsageError
 from lmgame_games import card, games
 from lmgame_leaderboards import BaselineRecord, PlayedGame
 
@@ -30,6 +31,8 @@ def stored_games(
     from lmgame_leaderboards.store import Store
 
     name, _, named = (game or "").partition("/")
+    if named and preset not in (None, named):
+        raise UsageError(f"--game {game} names a preset, and --preset {preset} another one; leave one out.")
     with Store.open(db) as store:
         found = store.games(game=name or None, preset=named or preset, clock=clock)
         if name and not found and name not in games():
@@ -129,5 +132,9 @@ def compare(
     from lmgame_leaderboards.standings import compare as compared
     from lmgame_leaderboards.standings import entrant_called, field_of
 
-    field = field_of(stored_games(game, preset, clock, db))
+    played = stored_games(game, preset, clock, db)
+    if not played:
+        command = shlex.join(["lmgame", "match", "--model", first, "--model", second, "--game", game or "tetris"])
+        raise UsageError(f"Nothing of that is in the results store yet. Play: {command}")
+    field = field_of(played)
     return compared(field, entrant_called(field, first), entrant_called(field, second), rates)

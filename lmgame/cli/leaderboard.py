@@ -33,7 +33,9 @@ def leaderboard(
     preset: Preset = None,
     clock: Clock = "paused",
     db: Database = None,
-    to: Annotated[Format, typer.Option("--format", "-f", help="How it is written.")] = "table",
+    to: Annotated[
+        Format, typer.Option("--format", "-f", envvar="LMGAME_LEADERBOARD_FORMAT", help="How it is written.")
+    ] = "table",
     min_games: Annotated[int, typer.Option(help="Leave out who has finished fewer games than this.")] = 1,
 ) -> None:
     """Who plays how well: ratings with intervals, scores, and who took points from whom."""

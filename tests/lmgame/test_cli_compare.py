@@ -4,12 +4,14 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 import lmgame
 from lmgame.cli import main
+from lmgame_common import UsageError
 from lmgame_leaderboards import PlayedGame, PlayedSeat, PlayerRecord
 from lmgame_leaderboards.ratings import ErrorRates
 from lmgame_leaderboards.store import Store
@@ -140,3 +142,10 @@ def test_names_can_do_no_harm(run: Run) -> None:
     put(*race((evil, [1.0, 2.0]), (BAD, [0.0, 1.5])))
     shown = run("compare", "x\x1b[31m\ny", "openai/bad", "--until-decided").out
     assert "\x1b" not in shown and shown.splitlines()[0].startswith("tetris/standard: x\\x1b[31m y – openai/bad")
+
+
+def test_an_empty_store_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Play: lmgame match --model a --model 'b c' --game tetris"):
+        lmgame.compare("a", "b c", db=str(tmp_path / "empty.sqlite"))
+    with pytest.raises(UsageError, match="leave one out"):
+        lmgame.compare("a", "b", "tetris/standard", preset="lmgame-bench-2025", db=str(tmp_path / "empty.sqlite"))

@@ -151,7 +151,8 @@ def _ratings(field: Field, matches: Matches, anchor: str, rounds: int) -> tuple[
     met = set(matches.first.tolist()) | set(matches.second.tolist())
     matches = matches.among(sorted(met))
     unranked = frozenset(one.entrant for seats in field.games for one in seats if one.seat.player.reference)
-    anchors = [player for player in matches.players if field.entrants[player].player.model == anchor]
+    known = {player: field.entrants[player].player for player in matches.players}
+    anchors = [key for key, player in known.items() if player.model == anchor and not player.copy_number]
     try:
         found = rate(matches, anchor=anchors[0] if anchors else None, rounds=rounds, unranked=unranked)
     except NotConnectedError as error:
