@@ -90,8 +90,8 @@ def check_shared(preset: Card, clock: Clock, models: Iterable[str]) -> None:
 
 
 def one_player_only(names: Iterable[str]) -> None:
-    """Raise UsageError if a game among these is for more than one player."""
-    for name in names:
+    """Raise UsageError if a game among these, each given as NAME or NAME/PRESET, is for more than one player."""
+    for name in (given.partition("/")[0] for given in names):
         if (seats := game(name).seats) > 1:
             raise UsageError(
                 f"{name} is for {seats} players, and `lmgame play` has one. "

@@ -30,9 +30,10 @@ def test_people_play_no_matches():
 
 
 def test_play_says_what_to_do_with_a_shared_game():
-    one_player_only(["tetris"])
-    with pytest.raises(UsageError, match="lmgame match --model A --model B --game counting"):
-        play("random", "counting")
+    one_player_only(["tetris", "mario/standard"])
+    for name in ("counting", "counting/standard"):
+        with pytest.raises(UsageError, match="lmgame match --model A --model B --game counting"):
+            play("random", name)
 
 
 def test_the_record_of_a_raced_side_is_named_by_its_player():
