@@ -170,13 +170,19 @@ class SharedMatch:
                 else:
                     referee.advance(horizon(referee, thinking, loop.time()))
                     self._show_scores()
-                    if all(
-                        asked.seat in thinking and not thinking[asked.seat].task.done() for asked in referee.wanted()
-                    ):
+                    if self._is_to_wait(thinking):
                         await _woken_within(woken, next_step(referee, thinking, loop.time()))
                 await asyncio.sleep(0)
         finally:
             await _cancel(thinking)
+
+    def _is_to_wait(self, thinking: Mapping[int, Thinking]) -> bool:
+        """Whether all has been done that can be done now: whoever is wanted thinks, or isn't to be asked any more."""
+        if any(thought.task.done() for thought in thinking.values()):
+            return False
+        if thinking and self._stop.is_set():
+            return True
+        return all(asked.seat in thinking for asked in self._referee.wanted())
 
     def _settle_realtime(self, thought: Thinking) -> bool:
         """Take an answer; whether the game had to be begun anew."""

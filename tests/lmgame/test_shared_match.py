@@ -13,6 +13,7 @@ from lmgame.cli.show import show
 from lmgame.match_header import Entrant, shared_header
 from lmgame.match_plan import MatchPlan
 from lmgame.match_state import MatchState
+from lmgame.referee import Referee
 from lmgame.replay import walk_match
 from lmgame.retry import GaveUpError, Stop
 from lmgame.shared_match import SharedMatch
@@ -232,6 +233,32 @@ async def test_the_game_waits_for_nobody_in_real_time(tmp_path: Path):
         match = await Match(plan, tmp_path / "match.jsonl", agents).play()
     assert match.state.status == "done"
     assert [seat for seat, _ in match.answers[:3]] == [0, 0, 0]
+
+
+async def test_stopped_it_waits_for_who_still_thinks_and_does_nothing_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    answering, looked = asyncio.Event(), []
+
+    class Slow(FunctionAgent):
+        async def act(self, observation: Observation) -> Decision:
+            await answering.wait()
+            return await super().act(observation)
+
+    agents = [lambda: FunctionAgent(lambda seen: Decision(())), lambda: Slow(chosen)]  # the first is through at once
+    match = Match(plan_of(RUNNING, realtime=True), tmp_path / "match.jsonl", agents)
+    match.match._on_answer = lambda seat, decision: match.stop.set()
+    advance = Referee.advance
+    monkeypatch.setattr(Referee, "advance", lambda *rest: (looked.append(None), advance(*rest))[1])
+    playing = asyncio.ensure_future(match.play())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert match.stop.is_set()
+    assert len(looked) < 20
+    answering.set()
+    await playing
+    assert match.state.status == "stopped"
+    assert len(read_episode(match.path).decisions) == 2
 
 
 class LateBecauseOfFaults(FunctionAgent):
