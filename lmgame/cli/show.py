@@ -56,6 +56,8 @@ class _Step:
     record: Mapping[str, Any]
     seat: int
     observation: Observation
+    before: int
+    """Index of the seat's decision before this one; -1 where there is none."""
 
 
 def _show(console: Console, path: Path, only: int | None) -> None:
@@ -101,12 +103,14 @@ def _steps(path: Path, limit: int) -> Iterator[_Step]:
     for step in walk(path):
         index = step.record["index"]
         seen = observe(step.env, "text", feedback=step.feedback, decisions_left=limit - index, index=index)
-        yield _Step(step.record, 0, seen)
+        yield _Step(step.record, 0, seen, index - 1)
 
 
 def _steps_of_match(path: Path) -> Iterator[_Step]:
+    latest = [-1, -1]
     for step in walk_match(path):
-        yield _Step(step.record, step.seat, step.observation)
+        yield _Step(step.record, step.seat, step.observation, latest[step.seat])
+        latest[step.seat] = step.record["index"]
 
 
 def _show_rules(console: Console, found: Card, sittings: Sequence[_Sitting], *, realtime: bool) -> None:
@@ -132,10 +136,19 @@ def _show_step(console: Console, step: _Step, sitting: _Sitting, found: Card, lo
         _part(console, "thought", record["thought"])
     if record.get("raw"):
         _part(console, "answer", record["raw"])
-    for fault in log.faults:
-        if fault.get("index") == record["index"] and fault.get("seat", 0) == step.seat:
-            console.print(Text(printable(f"infrastructure: {fault.get('message', fault['kind'])}"), style="yellow"))
+    for fault in _faults(log, step):
+        console.print(Text(printable(f"infrastructure: {fault.get('message', fault['kind'])}"), style="yellow"))
     console.print(_verdict(record))
+
+
+def _faults(log: EpisodeLog, step: _Step) -> Iterator[Mapping[str, Any]]:
+    """Those that were met when this decision was asked for. Where both seats are asked at once, a fault's index may be
+    that of an answer which the other one gave meanwhile."""
+    began = log.void[-1].get("time", 0.0) if log.void else 0.0
+    for fault in log.faults:
+        meant = step.before < fault.get("index", -1) <= step.record["index"]
+        if meant and fault.get("seat", 0) == step.seat and fault.get("time", began + 1) > began:
+            yield fault
 
 
 def _rule(console: Console, title: str) -> None:

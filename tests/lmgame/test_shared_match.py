@@ -395,6 +395,19 @@ async def test_show_tells_who_decided_what(tmp_path: Path, capsys: pytest.Captur
     assert "system prompt" not in shown
 
 
+async def test_show_tells_the_faults_of_games_that_both_play_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    told = "infrastructure: The connection was reset."
+    match = await Match(plan_of(RUNNING), tmp_path / "match.jsonl", [thinkers()[0], lambda: Faulty(2)]).play()
+    show(match.path, None)
+    assert capsys.readouterr().out.count(told) == 2
+    monkeypatch.setattr(RunningEnv, "card", replace(RUNNING, fps=3_000))
+    begun_anew = await after_faults(tmp_path / "anew.jsonl", 1).play()
+    show(begun_anew.path, None)
+    assert told not in capsys.readouterr().out  # that was in the game which is void
+
+
 def test_copies_of_a_model_sample_apart():
     copy = PLAYERS[0].model_copy(update={"copy_number": 1})
     for seed in (5, 2**31 - 1):
