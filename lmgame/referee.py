@@ -166,8 +166,9 @@ class Referee:
         if isinstance(self.game, AlternatingGame):
             side.asked = None
             return self._take_turn(self.game, seat, decision)
-        arrives = self.arrival(seat, decision.latency.total) if at is None else max(at, self.now)
-        side.asked, side.answer, side.arrives = None, decision, arrives
+        if self.realtime:
+            side.arrives = self.arrival(seat, decision.latency.total) if at is None else max(at, self.now)
+        side.asked, side.answer = None, decision
         if self.realtime:
             self.advance(self.now)
         elif not self.wanted():

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from lmgame.lines import check_score, decision_of
 from lmgame.referee import Asked, OnStep, Referee
 from lmgame.turn import play_turn
 from lmgame_agents import Observation
 from lmgame_common import RecordError
 from lmgame_games import Card, GameEnv, card, make, make_shared
-from lmgame_leaderboards import EpisodeLog, read_episode
+from lmgame_leaderboards import EpisodeLog, PlayerRecord, read_episode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,12 @@ def is_shared(log: EpisodeLog) -> bool:
 
 
 def card_of(log: EpisodeLog, path: Path) -> Card:
-    """The card an episode was played under. Raises RecordError where this lmgame has other rules for it."""
+    """The card an episode was played under. Raises RecordError where this lmgame has other rules for it, or where the
+    record doesn't tell who played."""
     header = log.header
     if not header:
         raise RecordError(f"{path} has no header yet: the run was killed as it began. Run its command again.")
+    _check_seats(log, path)
     found = card(header["game"], header["preset"])
     if found.version != header["version"]:
         raise RecordError(
@@ -52,6 +56,20 @@ def card_of(log: EpisodeLog, path: Path) -> Card:
             f"version {found.version}. Use the lmgame it was made with ({header.get('lmgame', 'see run.json')})."
         )
     return found
+
+
+def _check_seats(log: EpisodeLog, path: Path) -> None:
+    seats = log.header.get("seats") or []
+    try:
+        for seat in seats:
+            PlayerRecord.model_validate(seat["player"])
+    except ValidationError as error:
+        raise RecordError(f"{path} is damaged: a seat in its header has no player that can be read.") from error
+    if len(seats) < 2:
+        return
+    scores = log.outcome.get("scores", []) if log.outcome else [0.0, 0.0]
+    if not len(seats) == len(log.header.get("endpoints") or seats) == len(scores) == 2:
+        raise RecordError(f"{path} is damaged: a shared game has two seats, and an endpoint and a score for each.")
 
 
 def walk(

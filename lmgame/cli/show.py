@@ -173,7 +173,7 @@ def _verdict(record: Mapping[str, Any]) -> Text:
     if record.get("at") is not None:
         line.append(f" · from step {record['at']}", style="default")
     if usage.get("completion_tokens") is not None:
-        line.append(f" · {usage['prompt_tokens']} + {usage['completion_tokens']} tokens", style="default")
+        line.append(f" · {usage.get('prompt_tokens') or 0} + {usage['completion_tokens']} tokens", style="default")
     if latency.get("total"):
         line.append(f" · {latency['total']:.2f} s", style="default")
     line.append(f" · score {record['score']:g}", style="default")

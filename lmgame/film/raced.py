@@ -11,7 +11,7 @@ from lmgame.film.panel import BACKGROUND, HEIGHT, NARROWEST, Caption, panel, tit
 from lmgame.film.reel import Shot, shots
 from lmgame.film.single import check_speed
 from lmgame.film.writers import film_rate, writing
-from lmgame.replay import walk
+from lmgame.replay import card_of, walk
 from lmgame_common import UsageError
 from lmgame_games import GameEnv
 from lmgame_leaderboards import EpisodeLog, PlayerRecord, read_episode
@@ -80,10 +80,9 @@ def names_of(logs: Sequence[EpisodeLog]) -> list[str]:
 
 def _check_match(records: Sequence[Path], logs: Sequence[EpisodeLog]) -> None:
     for record, log in zip(records, logs, strict=True):
-        if not log.header:
-            raise UsageError(f"{record} has no header yet: the run was killed as it began. Run its command again.")
         if len(log.header.get("seats") or [None]) > 1:
             raise UsageError(f"{record} holds a shared game, with both players in it: give that record alone.")
+        card_of(log, record)
     one, other = (log.header for log in logs)
     for key in ("game", "preset", "version", "options", "seed", "clock"):
         if (one.get(key) or None) != (other.get(key) or None):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from lmgame.film.panel import BACKGROUND, NARROWEST, Caption, panel, title
 from lmgame.film.raced import GAP, LAST_FRAME, LONGEST
 from lmgame.film.single import check_speed
 from lmgame.film.writers import Sink, film_rate, writing
-from lmgame.replay import walk_match
+from lmgame.replay import card_of, walk_match
 from lmgame_common import GameError
 from lmgame_games import Card, Move, SharedGame
 from lmgame_leaderboards import EpisodeLog, PlayerRecord, read_episode
@@ -34,6 +35,7 @@ def film_shared(record: Path, out: Path, speed: float | None = None) -> float:
     """
     fps = film_rate(out)
     log = read_episode(record)
+    card_of(log, record)  # complains before anything is written
     if speed is None:
         speed = max(1.0, _seconds(record) / LONGEST)
     check_speed(speed)
@@ -50,6 +52,7 @@ def film_shared(record: Path, out: Path, speed: float | None = None) -> float:
                 moves=tuple(line["moves"]),
                 latency=(line.get("latency") or {}).get("total"),
                 verdict=line["verdict"],
+                at=line.get("at"),
             )
         projector.end(log, LAST_FRAME * speed)
     return projector.written / fps
@@ -85,19 +88,32 @@ class _Projector:
         self.written = 0
         self._write, self._rate, self._heading = write, rate, heading
         self._captions = list(captions)
-        self._seconds = 0.0
+        self._seconds, self._steps = 0.0, 0
+        self._to_come: list[tuple[int, int, dict[str, Any]]] = []
+        """Answers that are known and haven't arrived yet: their step, the seat, what the panel is to say."""
         self._picture: np.ndarray | None = None
         self._frame: np.ndarray | None = None
 
-    def answered(self, seat: int, *, moves: tuple[str, ...], latency: float | None, verdict: str) -> None:
-        """A seat has answered; its moves come next."""
+    def answered(
+        self, seat: int, *, moves: tuple[str, ...], latency: float | None, verdict: str, at: int | None = None
+    ) -> None:
+        """A seat has answered; its moves come next, or under the real-time clock from step `at` on."""
+        changes = {"moves": moves, "latency": latency, "verdict": verdict}
+        if at is None:
+            self._say(seat, changes)
+        else:
+            self._to_come.append((at, seat, changes))
+
+    def _say(self, seat: int, changes: Mapping[str, Any]) -> None:
         caption = self._captions[seat]
-        self._captions[seat] = replace(
-            caption, moves=moves, latency=latency, verdict=verdict, decisions=caption.decisions + 1
-        )
+        self._captions[seat] = replace(caption, **changes, decisions=caption.decisions + 1)
 
     def on_step(self, game: SharedGame, moves: Mapping[str, Move]) -> None:
         """The game has moved on, or begins or ends, where there are no moves."""
+        self._steps += bool(moves)
+        for answer in [answer for answer in self._to_come if answer[0] < self._steps]:
+            self._to_come.remove(answer)
+            self._say(answer[1], answer[2])
         due = self._picture is None or game.over or self._due(step_seconds(game.card))
         if due:
             self._captions = [
