@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lmgame.film.panel import BACKGROUND, HEIGHT, NARROWEST, Caption, panel, title
+from lmgame.film.panel import BACKGROUND, HEIGHT, NARROWEST, Caption, heading, numbered, panel, title
 from lmgame.film.reel import Shot, shots
 from lmgame.film.single import check_speed
 from lmgame.film.writers import film_rate, writing
@@ -47,10 +47,7 @@ def film_raced(records: Sequence[Path], out: Path, speed: float | None = None) -
     if speed is None:
         speed = max(1.0, max(_seconds(record) for record in records) / LONGEST)
     check_speed(speed)
-    header = logs[0].header
-    heading = f"{header['game']} · {header['preset']} · seed {header['seed']}"
-    if speed != 1:
-        heading += f" · {speed:.3g} × speed"
+    above = heading(logs[0].header, speed)
     sides = [
         _finished(shots(record, log, name, fps / speed), log, _ending(logs, side))
         for side, (record, log, name) in enumerate(zip(records, logs, names_of(logs), strict=True))
@@ -58,10 +55,10 @@ def film_raced(records: Sequence[Path], out: Path, speed: float | None = None) -
     written, last = 0, None
     with writing(out) as write:
         for last in _together(sides):
-            write(_picture(heading, last))
+            write(_picture(above, last))
             written += 1
         if last is not None:
-            still = _picture(heading, last)
+            still = _picture(above, last)
             for _ in range(int(LAST_FRAME * fps)):
                 write(still)
                 written += 1
@@ -75,7 +72,7 @@ def names_of(logs: Sequence[EpisodeLog]) -> list[str]:
         seats = log.header.get("seats")
         player = seats[0]["player"] if seats else {"model": log.header["model"]}
         names.append(PlayerRecord.model_validate(player).name)
-    return [f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names, 1)]
+    return numbered(names)
 
 
 def _check_match(records: Sequence[Path], logs: Sequence[EpisodeLog]) -> None:
@@ -138,7 +135,7 @@ def _together(sides: Sequence[Iterator[Shot]]) -> Iterator[tuple[Shot, ...]]:
             return
 
 
-def _picture(heading: str, now: Sequence[Shot]) -> np.ndarray:
+def _picture(above: str, now: Sequence[Shot]) -> np.ndarray:
     """Both boards, a panel below each, a title above; uint8 of a size that depends on the boards' alone."""
     height = max(frame.shape[0] for frame, _ in now)
     width = max(NARROWEST, *(frame.shape[1] for frame, _ in now))
@@ -150,4 +147,4 @@ def _picture(heading: str, now: Sequence[Shot]) -> np.ndarray:
         columns.append(np.vstack([board, panel(caption, width)]))
     gap = np.full((height + HEIGHT, GAP, 3), BACKGROUND, np.uint8)
     both = np.hstack([columns[0], gap, columns[1]])
-    return np.vstack([title(heading, both.shape[1]), both])
+    return np.vstack([title(above, both.shape[1]), both])

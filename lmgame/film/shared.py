@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lmgame.film.panel import BACKGROUND, NARROWEST, Caption, panel, title
+from lmgame.film.panel import BACKGROUND, NARROWEST, Caption, heading, numbered, panel, title
 from lmgame.film.raced import GAP, LAST_FRAME, LONGEST
 from lmgame.film.single import check_speed
 from lmgame.film.writers import Sink, film_rate, writing
@@ -39,12 +39,10 @@ def film_shared(record: Path, out: Path, speed: float | None = None) -> float:
     if speed is None:
         speed = max(1.0, _seconds(record) / LONGEST)
     check_speed(speed)
-    header = log.header
-    heading = f"{header['game']} · {header['preset']} · seed {header['seed']}"
-    if speed != 1:
-        heading += f" · {speed:.3g} × speed"
     with writing(out) as write:
-        projector = _Projector(write, fps / speed, heading, [Caption(name) for name in seat_names(log)])
+        projector = _Projector(
+            write, fps / speed, heading(log.header, speed), [Caption(name) for name in seat_names(log)]
+        )
         for replayed in walk_match(record, projector.on_step):
             line = replayed.record
             projector.answered(
@@ -60,8 +58,7 @@ def film_shared(record: Path, out: Path, speed: float | None = None) -> float:
 
 def seat_names(log: EpisodeLog) -> list[str]:
     """What the players of a shared match are called, by seat."""
-    names = [PlayerRecord.model_validate(seat["player"]).name for seat in log.header["seats"]]
-    return [f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names, 1)]
+    return numbered([PlayerRecord.model_validate(seat["player"]).name for seat in log.header["seats"]])
 
 
 def step_seconds(card: Card) -> float:
@@ -84,9 +81,9 @@ def _seconds(record: Path) -> float:
 class _Projector:
     """Turns steps of the game into frames of the film, at a steady rate."""
 
-    def __init__(self, write: Sink, rate: float, heading: str, captions: Sequence[Caption]) -> None:
+    def __init__(self, write: Sink, rate: float, above: str, captions: Sequence[Caption]) -> None:
         self.written = 0
-        self._write, self._rate, self._heading = write, rate, heading
+        self._write, self._rate, self._above = write, rate, above
         self._captions = list(captions)
         self._seconds, self._steps = 0.0, 0
         self._to_come: list[tuple[int, int, dict[str, Any]]] = []
@@ -121,7 +118,7 @@ class _Projector:
                 for caption, score in zip(self._captions, game.scores().values(), strict=True)
             ]
             self._frame = spectators_frame(game)
-            self._picture = _compose(self._heading, self._frame, self._captions)
+            self._picture = _compose(self._above, self._frame, self._captions)
         if moves:
             self._linger(step_seconds(game.card))
 
@@ -148,7 +145,7 @@ class _Projector:
             replace(caption, score=score, ending=ending, won=won)
             for caption, score, (ending, won) in zip(self._captions, scores, results, strict=True)
         ]
-        self._picture = _compose(self._heading, self._frame, self._captions)
+        self._picture = _compose(self._above, self._frame, self._captions)
         self._linger(seconds)
 
 
@@ -165,7 +162,7 @@ def spectators_frame(game: SharedGame) -> np.ndarray:
     return frame
 
 
-def _compose(heading: str, frame: np.ndarray, captions: Sequence[Caption]) -> np.ndarray:
+def _compose(above: str, frame: np.ndarray, captions: Sequence[Caption]) -> np.ndarray:
     """Title, game, and a panel a player; uint8 of a size that depends on the game's frame alone."""
     width = max(frame.shape[1], 2 * NARROWEST + GAP)
     width += width % 2
@@ -175,4 +172,4 @@ def _compose(heading: str, frame: np.ndarray, captions: Sequence[Caption]) -> np
     side = (width - GAP) // 2
     panels = [panel(caption, side) for caption in captions]
     gap = np.full((panels[0].shape[0], width - 2 * side, 3), BACKGROUND, np.uint8)
-    return np.vstack([title(heading, width), board, np.hstack([panels[0], gap, panels[1]])])
+    return np.vstack([title(above, width), board, np.hstack([panels[0], gap, panels[1]])])
