@@ -18,7 +18,14 @@ from lmgame_leaderboards.disk import write_whole
 from lmgame_leaderboards.folder_lock import check_empty, discard_folder, lock_folder, unlock_folder
 from lmgame_leaderboards.migrations import steps_from
 from lmgame_leaderboards.records import is_finished
-from lmgame_leaderboards.run_folder import differences, invalid, read_document
+from lmgame_leaderboards.run_folder import (
+    changed_rules,
+    check_format,
+    check_unchanged,
+    differences,
+    invalid,
+    read_document,
+)
 from lmgame_leaderboards.schema import SCHEMA_VERSION, GameRequest, PlayerRecord, Versions, canonical_json
 
 ARENA_FILE, GAMES = "arena.json", "games"
@@ -203,19 +210,11 @@ def _merged(found: ArenaRecord, asked: ArenaRecord) -> ArenaRecord:
 def _same_arena(path: Path, asked: ArenaRecord) -> ArenaRecord:
     """The record of the arena in this folder, if it may be continued as what is asked for now."""
     found, version = _load(path)
-    if version != SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} was begun in record format {version}; this lmgame writes {SCHEMA_VERSION} and can only read it. "
-            f"Continue it with lmgame {found.versions.lmgame}, or use --fresh to play it anew in a new folder."
-        )
+    check_format(path, version, found.versions)
     if found.request.id != asked.request.id:
         differing = differences(found.request, asked.request)
         raise RecordError(f"{path} holds another arena, which differs in {differing}. Use another --out.")
-    reasons = [
-        f"the rules of {now.game} changed from version {then.version} to {now.version}"
-        for then, now in zip(found.request.games, asked.request.games, strict=True)
-        if then.version != now.version
-    ]
+    reasons = changed_rules(found.request.games, asked.request.games)
     reasons += [
         f"the prompt of {key} changed"
         for key in sorted(found.prompt_hashes.keys() & asked.prompt_hashes.keys())
@@ -223,9 +222,5 @@ def _same_arena(path: Path, asked: ArenaRecord) -> ArenaRecord:
     ]
     if found.versions.rom != asked.versions.rom:
         reasons.append("the cartridge image is another one")
-    if reasons:
-        raise RecordError(
-            f"{path} can't be continued: since it began with lmgame {found.versions.lmgame}, {', '.join(reasons)}. "
-            "Results of the two don't belong together. Use --fresh to play the arena anew in a new folder."
-        )
+    check_unchanged(path, found.versions, reasons, "arena")
     return found

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,7 +14,7 @@ from lmgame_leaderboards.disk import write_whole
 from lmgame_leaderboards.folder_lock import check_empty, discard_folder, lock_folder, unlock_folder
 from lmgame_leaderboards.migrations import check_version, steps_from
 from lmgame_leaderboards.records import is_finished
-from lmgame_leaderboards.schema import SCHEMA_VERSION, RunRecord, request_id
+from lmgame_leaderboards.schema import SCHEMA_VERSION, GameRequest, RunRecord, Versions, request_id
 
 RUN_FILE, EPISODES = "run.json", "episodes"
 
@@ -180,19 +181,11 @@ def episode_path(run: Path, episode: str) -> Path:
 def _same_run(path: Path, asked: RunRecord) -> RunRecord:
     """The record of the run in this folder, if it may be continued as what is asked for now."""
     found, version = _load(path)
-    if version != SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} was begun in record format {version}; this lmgame writes {SCHEMA_VERSION} and can only read it. "
-            f"Continue it with lmgame {found.versions.lmgame}, or use --fresh to play it anew in a new folder."
-        )
+    check_format(path, version, found.versions)
     if request_id(found.request) != request_id(asked.request):
         differing = differences(found.request, asked.request)
         raise RecordError(f"{path} holds another run, which differs in {differing}. Use another --out.")
-    reasons = [
-        f"the rules of {now.game} changed from version {then.version} to {now.version}"
-        for then, now in zip(found.request.games, asked.request.games, strict=True)
-        if then.version != now.version
-    ]
+    reasons = changed_rules(found.request.games, asked.request.games)
     reasons += [
         f"the prompt of {key} changed"
         for key in sorted(found.prompt_hashes.keys() | asked.prompt_hashes.keys())
@@ -202,12 +195,48 @@ def _same_run(path: Path, asked: RunRecord) -> RunRecord:
         reasons.append("the cartridge image is another one")
     if found.versions.weights != asked.versions.weights:
         reasons.append("the model's weights are others")
+    check_unchanged(path, found.versions, reasons)
+    return found
+
+
+def check_format(path: Path, version: int, began: Versions) -> None:
+    """Raise RecordError if what was begun in a folder is in an older record format, which can only be read.
+
+    Args:
+        path: The folder.
+        version: The format it was written in.
+        began: What began it.
+    """
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} was begun in record format {version}; this lmgame writes {SCHEMA_VERSION} and can only read it. "
+            f"Continue it with lmgame {began.lmgame}, or use --fresh to play it anew in a new folder."
+        )
+
+
+def changed_rules(found: Sequence[GameRequest], asked: Sequence[GameRequest]) -> list[str]:
+    """In words, the games whose rules have changed since; both name the same games in the same order."""
+    return [
+        f"the rules of {now.game} changed from version {then.version} to {now.version}"
+        for then, now in zip(found, asked, strict=True)
+        if then.version != now.version
+    ]
+
+
+def check_unchanged(path: Path, began: Versions, reasons: Sequence[str], what: str = "run") -> None:
+    """Raise RecordError if there are reasons not to continue what was begun in a folder.
+
+    Args:
+        path: The folder.
+        began: What began it.
+        reasons: In words, what has changed since.
+        what: What is in the folder, in one word.
+    """
     if reasons:
         raise RecordError(
-            f"{path} can't be continued: since it began with lmgame {found.versions.lmgame}, {', '.join(reasons)}. "
-            "Results of the two don't belong together. Use --fresh to play the run anew in a new folder."
+            f"{path} can't be continued: since it began with lmgame {began.lmgame}, {', '.join(reasons)}. "
+            f"Results of the two don't belong together. Use --fresh to play the {what} anew in a new folder."
         )
-    return found
 
 
 def differences(found: BaseModel, asked: BaseModel) -> str:
