@@ -1,6 +1,7 @@
 """From a record back to the game as it stood before each decision."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,58 @@ def _check_seats(log: EpisodeLog, path: Path) -> None:
         raise RecordError(f"{path} is damaged: a shared game has two seats, and an endpoint and a score for each.")
 
 
+class EpisodeReplay:
+    """An episode that one player played alone, played again as its decisions are handed over.
+
+    Args:
+        log: The record, of which the header is used; it may still grow.
+        path: Where it lies, for messages.
+        on_step: Called with the environment and `info` after the reset and after each step.
+
+    Raises:
+        RecordError: If this lmgame has other rules for it.
+    """
+
+    def __init__(
+        self,
+        log: EpisodeLog,
+        path: Path,
+        on_step: Callable[[GameEnv[Any, Any], Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self.card = card_of(log, path)
+        self.env = make(self.card.game, self.card.preset, **log.header.get("options", {}))
+        self.feedback: str | None = None
+        """What was wrong with the last answer, as the model was told."""
+        self._path, self._on_step = path, on_step
+        try:
+            _, info = self.env.reset(seed=log.header["seed"])
+            self._told(info)
+        except BaseException:
+            self.close()
+            raise
+
+    def play(self, record: Mapping[str, Any]) -> None:
+        """Play the moves of the next decision. Raises RecordError if they don't lead where the record says."""
+        decision = decision_of(record, self.card, self._path)
+        play_turn(
+            self.env,
+            decision.moves,
+            usable=record["verdict"] == "ok",
+            waited=record.get("waited", 0),
+            after_step=self._told if self._on_step else None,
+        )
+        self.feedback = decision.problem
+        check_score(self.env.score, record, self._path)
+
+    def _told(self, info: Mapping[str, Any]) -> None:
+        if self._on_step:
+            self._on_step(self.env, info)
+
+    def close(self) -> None:
+        """Let go of the environment."""
+        self.env.close()
+
+
 def walk(
     path: Path, on_step: Callable[[GameEnv[Any, Any], Mapping[str, Any]], None] | None = None
 ) -> Iterator[Replayed]:
@@ -85,27 +138,10 @@ def walk(
         RecordError: If the record can't be read, or its moves don't lead where it says.
     """
     log = read_episode(path)
-    found = card_of(log, path)
-    env = make(found.game, found.preset, **log.header.get("options", {}))
-    try:
-        _, info = env.reset(seed=log.header["seed"])
-        if on_step:
-            on_step(env, info)
-        feedback = None
+    with closing(EpisodeReplay(log, path, on_step)) as replay:
         for record in log.decisions:
-            yield Replayed(record, feedback, env)
-            decision = decision_of(record, found, path)
-            play_turn(
-                env,
-                decision.moves,
-                usable=record["verdict"] == "ok",
-                waited=record.get("waited", 0),
-                after_step=(lambda info: on_step(env, info)) if on_step else None,
-            )
-            feedback = decision.problem
-            check_score(env.score, record, path)
-    finally:
-        env.close()
+            yield Replayed(record, replay.feedback, replay.env)
+            replay.play(record)
 
 
 def asked_for(record: Mapping[str, Any], referee: Referee, path: Path) -> Asked:
@@ -124,6 +160,57 @@ def asked_for(record: Mapping[str, Any], referee: Referee, path: Path) -> Asked:
     return asked
 
 
+class MatchReplay:
+    """A shared match, played again as its decisions are handed over, in the order of the record.
+
+    Args:
+        log: The record, of which the header is used; it may still grow.
+        path: Where it lies, for messages.
+        on_step: Told of the game after its reset and its end, and after each step.
+
+    Raises:
+        RecordError: If it is no record of a shared match, or this lmgame has other rules for it.
+    """
+
+    def __init__(self, log: EpisodeLog, path: Path, on_step: OnStep | None = None) -> None:
+        self.card = card_of(log, path)
+        if not is_shared(log):
+            raise RecordError(f"{path} is the record of an episode that one player played alone.")
+        header = log.header
+        self.game = make_shared(self.card.game, self.card.preset, **header.get("options", {}))
+        self._path = path
+        try:
+            self.referee = Referee(
+                self.game,
+                header["seed"],
+                max_decisions=header.get("max_decisions", self.card.max_decisions),
+                realtime=header.get("clock") == "realtime",
+                observations=("text", "text"),
+                on_step=on_step,
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, record: Mapping[str, Any]) -> Asked:
+        """What the seat of the next decision was asked, the game played on to where that was."""
+        return asked_for(record, self.referee, self._path)
+
+    def play(self, record: Mapping[str, Any]) -> None:
+        """Take the next decision, whose seat has been asked. Raises RecordError if it doesn't lead where it should."""
+        decision = decision_of(record, self.card, self._path)
+        settled = self.referee.answer(record["seat"], decision, record.get("at"))
+        check_score(settled.score, record, self._path)
+
+    def end(self, outcome: Mapping[str, Any]) -> None:
+        """Play the match on to its end, after the last decision."""
+        self.referee.run_out(outcome.get("steps", 0))
+
+    def close(self) -> None:
+        """Let go of the game."""
+        self.game.close()  # type: ignore[attr-defined]
+
+
 def walk_match(path: Path, on_step: OnStep | None = None) -> Iterator[ReplayedMatch]:
     """Play a shared match's record again, yielding before each decision, in the order of the record.
 
@@ -138,26 +225,10 @@ def walk_match(path: Path, on_step: OnStep | None = None) -> Iterator[ReplayedMa
         RecordError: If the record can't be read, is none of a shared match, or its moves don't lead where it says.
     """
     log = read_episode(path)
-    found = card_of(log, path)
-    if not is_shared(log):
-        raise RecordError(f"{path} is the record of an episode that one player played alone.")
-    header = log.header
-    game = make_shared(found.game, found.preset, **header.get("options", {}))
-    try:
-        referee = Referee(
-            game,
-            header["seed"],
-            max_decisions=header.get("max_decisions", found.max_decisions),
-            realtime=header.get("clock") == "realtime",
-            observations=("text", "text"),
-            on_step=on_step,
-        )
+    with closing(MatchReplay(log, path, on_step)) as replay:
         for record in log.decisions:
-            asked, decision = asked_for(record, referee, path), decision_of(record, found, path)
-            yield ReplayedMatch(record, asked.seat, asked.observation, referee)
-            settled = referee.answer(asked.seat, decision, record.get("at"))
-            check_score(settled.score, record, path)
+            asked = replay.ask(record)
+            yield ReplayedMatch(record, asked.seat, asked.observation, replay.referee)
+            replay.play(record)
         if log.outcome:
-            referee.run_out(log.outcome.get("steps", 0))
-    finally:
-        game.close()  # type: ignore[attr-defined]
+            replay.end(log.outcome)
