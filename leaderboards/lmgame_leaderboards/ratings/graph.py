@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from lmgame_common import UsageError
@@ -25,8 +25,9 @@ class NotConnectedError(UsageError):
 def check_connected(matches: Matches) -> None:
     """Raise NotConnectedError, naming the missing pairs, unless matches connect all players."""
     count = len(matches.players)
-    edges = coo_array((np.ones(len(matches.first)), (matches.first, matches.second)), shape=(count, count))
-    groups, group = connected_components(edges, directed=False)
+    edges = np.zeros((count, count), bool)
+    edges[matches.first, matches.second] = True
+    groups, group = connected_components(csr_array(edges), directed=False)
     if groups <= 1:
         return
     # The busiest player of the largest group against the busiest of each other one.
@@ -44,19 +45,17 @@ def ahead(matches: Matches) -> NDArray[np.bool_]:
     nobody on b's side ever took half a point from anybody on a's (Ford, American Mathematical Monthly 64, 1957).
     """
     count = len(matches.players)
-    took = [
-        (winner[chosen], loser[chosen])
-        for winner, loser, chosen in (
-            (matches.first, matches.second, matches.result != LOSS),
-            (matches.second, matches.first, matches.result != WIN),
-        )
-    ]
-    from_, to = (np.concatenate(side) for side in zip(*took, strict=True))
-    edges = coo_array((np.ones(len(from_)), (from_, to)), shape=(count, count)).tocsr()
-    groups, group = connected_components(edges, directed=True, connection="strong")
+    took = np.zeros((count, count), bool)
+    for winner, loser, chosen in (
+        (matches.first, matches.second, matches.result != LOSS),
+        (matches.second, matches.first, matches.result != WIN),
+    ):
+        took[winner[chosen], loser[chosen]] = True
+    groups, group = connected_components(csr_array(took), directed=True, connection="strong")
     # Reachability among the strongly connected groups, of which there are few in all but the smallest arenas.
     reaches = np.eye(groups, dtype=bool)
-    reaches[group[from_], group[to]] = True
+    winners, losers = np.nonzero(took)
+    reaches[group[winners], group[losers]] = True
     while True:
         further = reaches @ reaches
         if (further == reaches).all():

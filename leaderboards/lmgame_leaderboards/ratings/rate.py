@@ -34,7 +34,7 @@ from scipy.special import ndtri
 
 from lmgame_leaderboards.ratings.bradley_terry import ELO, Cells, Fit, Floats, fit, prior_sd
 from lmgame_leaderboards.ratings.graph import ahead, check_connected
-from lmgame_leaderboards.ratings.matches import DRAW, LOSS, WIN, Matches
+from lmgame_leaderboards.ratings.matches import Matches
 
 type Interval = tuple[float | None, float | None]
 """Both ends; None where the results set no limit."""
@@ -43,6 +43,8 @@ ROUNDS = 1000
 ROUND_STEPS, ROUND_TOLERANCE = 8, 0.03
 """Newton steps of a bootstrap round, which starts at the full fit. What is left after a step goes with its square:
 after one of 0.03 about a thousandth of log-odds, 0.17 Elo points."""
+BATCH, BATCH_NUMBERS = 32, 2**22
+"""Bootstrap rounds whose matches are counted at once, and how many numbers the largest array of them may have."""
 FEW_UNITS = 10
 """With fewer units than this in a game the bootstrap hardly varies."""
 
@@ -142,35 +144,38 @@ def rate(
     check_connected(matches)
     cells = Cells.of(matches)
     best = fit(cells, cells.counts())
-    refits = _bootstrap(matches, cells, best, rounds, np.random.default_rng(seed))
+    refits = _bootstrap(cells, best, rounds, np.random.default_rng(seed))
     open_above = ahead(matches)
     open_above &= ~open_above.T
-    ratings, warnings = _Assembly(matches, best, refits, open_above, confidence), []
+    ratings, warnings = _Assembly(matches, cells, best, refits, open_above, confidence), []
     if open_above.any():
         warnings.append(_warning(matches.players, open_above))
     return ratings.assemble(anchor if anchor in matches.players else None, unranked, warnings)
 
 
-def _bootstrap(matches: Matches, cells: Cells, best: Fit, rounds: int, rng: np.random.Generator) -> Floats:
+def _bootstrap(cells: Cells, best: Fit, rounds: int, rng: np.random.Generator) -> Floats:
     """Parameters fitted to resampled units, (rounds, parameters)."""
-    units = int(matches.unit.max()) + 1
-    of_game = np.zeros(units, np.intp)
-    of_game[matches.unit] = matches.game
-    sizes = np.bincount(of_game, minlength=len(matches.games))
-    by_game = np.argsort(of_game, kind="stable")
+    sizes = np.bincount(cells.units, minlength=cells.games)
+    by_game = np.argsort(cells.units, kind="stable")
     sd = prior_sd(best.players, best.games)
     refits = np.empty((rounds, len(sd)))
-    times = np.empty(units)
-    for number in range(rounds):
-        times[by_game] = np.concatenate([np.bincount(rng.integers(0, size, size), minlength=size) for size in sizes])
-        refits[number] = fit(
-            cells,
-            cells.counts(times[matches.unit]),
-            prior_mean=rng.normal(0.0, sd),
-            start=best.parameters,
-            steps=ROUND_STEPS,
-            tolerance=ROUND_TOLERANCE,
-        ).parameters
+    # Matches are counted for several rounds at once, as many as there is room for.
+    batch = max(1, min(BATCH, BATCH_NUMBERS // max(cells.results.size, len(cells.units))))
+    for start in range(0, rounds, batch):
+        numbers = range(start, min(start + batch, rounds))
+        times, centres = np.empty((len(numbers), len(cells.units))), np.empty((len(numbers), len(sd)))
+        for own, centre in zip(times, centres, strict=True):
+            own[by_game] = np.concatenate([np.bincount(rng.integers(0, size, size), minlength=size) for size in sizes])
+            centre[:] = rng.normal(0.0, sd)
+        for number, centre, counts in zip(numbers, centres, cells.resampled(times), strict=True):
+            refits[number] = fit(
+                cells,
+                counts,
+                prior_mean=centre,
+                start=best.parameters,
+                steps=ROUND_STEPS,
+                tolerance=ROUND_TOLERANCE,
+            ).parameters
     return refits
 
 
@@ -179,6 +184,7 @@ class _Assembly:
     """Everything known, in the matches' order of players, on its way to `Ratings`."""
 
     matches: Matches
+    cells: Cells
     best: Fit
     refits: Floats
     open_above: NDArray[np.bool_]
@@ -219,10 +225,8 @@ class _Assembly:
         """Standard errors of all differences of strengths, in Elo points."""
         count = self.best.players
         variances = _differences(np.cov(self.refits[:, :count], rowvar=False))
-        units = np.zeros(int(self.matches.unit.max()) + 1, np.intp)
-        units[self.matches.unit] = self.matches.game
         curvature = _differences(np.linalg.inv(self.best.information)[:count, :count])
-        stiff = self.open_above | self.open_above.T | (np.bincount(units).min() < FEW_UNITS)
+        stiff = self.open_above | self.open_above.T | (np.bincount(self.cells.units).min() < FEW_UNITS)
         variances = np.where(stiff, np.maximum(variances, curvature), variances)
         return ELO * np.sqrt(variances)
 
@@ -270,23 +274,26 @@ class _Assembly:
 
     def _counts(self) -> NDArray[np.int64]:
         """Wins, draws and losses by player, (3, players)."""
-        found = self.matches
-        count = len(found.players)
-        own = [np.bincount(found.first[found.result == kind], minlength=count) for kind in (WIN, DRAW, LOSS)]
-        theirs = [np.bincount(found.second[found.result == kind], minlength=count) for kind in (LOSS, DRAW, WIN)]
-        return np.stack(own) + np.stack(theirs)
+        cells = self.cells
+        own = [np.bincount(cells.first, counts, cells.players) for counts in cells.results]
+        theirs = [np.bincount(cells.second, counts, cells.players) for counts in cells.results[::-1]]
+        return (np.stack(own) + np.stack(theirs)).astype(np.int64)
 
     def _matrix(self) -> tuple[Floats, NDArray[np.int64]]:
-        found = self.matches
-        count = len(found.players)
-        cell, back = found.first * count + found.second, found.second * count + found.first
-        points = np.bincount(cell, found.result, count**2) + np.bincount(back, 1 - found.result, count**2)
-        met = np.bincount(cell, minlength=count**2) + np.bincount(back, minlength=count**2)
+        cells, count = self.cells, self.cells.players
+        wins, draws, losses = cells.results
+
+        def summed(own: Floats, theirs: Floats) -> Floats:
+            there, back = cells.first * count + cells.second, cells.second * count + cells.first
+            return (np.bincount(there, own, count**2) + np.bincount(back, theirs, count**2)).reshape(count, count)
+
+        played = wins + draws + losses
+        points, met = summed(wins + draws / 2, losses + draws / 2), summed(played, played)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return (points / met).reshape(count, count), met.reshape(count, count)
+            return points / met, met.astype(np.int64)
 
     def _seat(self) -> dict[str, Term]:
-        seated = np.bincount(self.matches.game, self.matches.seated, len(self.matches.games)) > 0
+        seated = np.bincount(self.cells.game, self.cells.seated, self.cells.games) > 0
         start = self.best.players
         return {
             game: _term(ELO * self.best.seat[g], ELO * self.refits[:, start + g], self.confidence)
@@ -295,7 +302,7 @@ class _Assembly:
         }
 
     def _draw(self) -> dict[str, Term]:
-        drawn = np.bincount(self.matches.game, self.matches.result == DRAW, len(self.matches.games)) > 0
+        drawn = np.bincount(self.cells.game, self.cells.results[1], self.cells.games) > 0
         start = self.best.players + self.best.games
         terms = {}
         for g, game in enumerate(self.matches.games):

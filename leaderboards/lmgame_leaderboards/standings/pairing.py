@@ -102,14 +102,10 @@ class Meetings:
     def of(cls, matches: Matches) -> "Meetings":
         """Count matches."""
         count = len(matches.players)
-        there = matches.first.astype(np.int64) * count + matches.second
-        back = matches.second.astype(np.int64) * count + matches.first
-
-        def counted(cells: np.ndarray, result: float) -> np.ndarray:
-            return np.bincount(cells[matches.result == result], minlength=count**2).reshape(count, count)
-
-        drawn = counted(there, DRAW)
-        return cls(matches.players, counted(there, WIN) + counted(back, LOSS), drawn + drawn.T)
+        cells = (2 * matches.result).astype(np.int64)  # Losses, draws and wins of the first, in this order.
+        cells = (cells * count + matches.first) * count + matches.second
+        lost, drawn, won = np.bincount(cells, minlength=3 * count**2).reshape(3, count, count)
+        return cls(matches.players, won + lost.T, drawn + drawn.T)
 
     def record(self) -> dict[str, tuple[int, int, int]]:
         """Wins, draws and losses, by player."""

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmgame_common import UsageError
-from lmgame_leaderboards.ratings import DRAW, LOSS, WIN, Match, Matches, NotConnectedError, rate
+from lmgame_leaderboards.ratings import DRAW, LOSS, WIN, Match, Matches, NotConnectedError, bradley_terry, rate
+from lmgame_leaderboards.ratings.bradley_terry import ELO, Cells, fit, prior_sd
+from lmgame_leaderboards.ratings.rate import ROUND_STEPS, ROUND_TOLERANCE
 
 
 def shared(first: str, second: str, results: list[float], game: str = "g", start: int = 0) -> list[Match]:
@@ -230,3 +232,69 @@ def test_no_matches_and_no_rounds_are_refused() -> None:
         rate(Matches.of([]))
     with pytest.raises(ValueError, match="rounds"):
         rate(Matches.of(MIXED), rounds=1)
+
+
+def raced(game: str, seeds: int, rng: np.random.Generator) -> list[Match]:
+    """All against all on each seed, by whole scores that are often equal."""
+    found = []
+    for seed in range(seeds):
+        scores = dict(zip("abcd", rng.integers(0, 4, 4) + np.arange(4) / 2, strict=True))
+        for one, other in itertools.combinations("abcd", 2):
+            lead = scores[one] - scores[other]
+            found.append(Match(game, one, other, WIN if lead > 0 else LOSS if lead < 0 else DRAW, seed, False))
+    return found
+
+
+RNG = np.random.default_rng(11)
+RACED = raced("tetris", 15, RNG)
+SEVERAL = RACED + raced("mario", 40, RNG) + [m for m in MIXED if "random" not in (m.first, m.second)]
+
+
+def plain_refits(matches: Matches, rounds: int) -> np.ndarray:
+    """Refits of a bootstrap that looks at every single match in every round."""
+    rng = np.random.default_rng(0)
+    cells = Cells.of(matches)
+    keys = list(zip(cells.game, cells.first, cells.second, cells.seated, strict=True))
+    rows = list(zip(matches.game, matches.first, matches.second, matches.seated, strict=True))
+    played = np.bincount(matches.game)
+    # Inversely proportional to the game's number of matches, and in sum Kish's effective number of matches.
+    weights = len(played) / (1 / played).sum() / played
+
+    def counts(times: np.ndarray) -> np.ndarray:
+        found = np.zeros((3, len(keys)))
+        for row, result, unit in zip(rows, matches.result, matches.unit, strict=True):
+            found[[WIN, DRAW, LOSS].index(result), keys.index(row)] += weights[row[0]] * times[unit]
+        return found
+
+    units = [np.unique(matches.unit[matches.game == game]) for game in range(len(played))]
+    best = fit(cells, counts(np.ones(matches.unit.max() + 1))).parameters
+    sd = prior_sd(len(matches.players), len(played))
+    refits = []
+    for _ in range(rounds):
+        times = np.zeros(matches.unit.max() + 1)
+        for own in units:
+            np.add.at(times, own[rng.integers(0, len(own), len(own))], 1)
+        settings = {"start": best, "steps": ROUND_STEPS, "tolerance": ROUND_TOLERANCE}
+        refits.append(fit(cells, counts(times), prior_mean=rng.normal(0.0, sd), **settings).parameters)
+    return np.array(refits)
+
+
+@pytest.mark.parametrize("matches", [MIXED, RACED, SEVERAL], ids=["seated", "raced", "several"])
+@pytest.mark.parametrize("setting", [None, "EXACT", "DENSE"])
+def test_rounds_are_those_of_a_bootstrap_over_single_matches(
+    matches: list[Match], setting: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setting:  # However the counts are kept: all as float64, all sparse.
+        monkeypatch.setattr(bradley_terry, setting, 0)
+    arrays = Matches.of(matches)
+    ratings, refits = rate(arrays, rounds=40), plain_refits(arrays, 40)
+    assert not ratings.open_above.any()
+    order = [arrays.players.index(name) for name in ratings.players]
+    strengths = refits[:, order]
+    errors = ELO * (strengths[:, :, None] - strengths[:, None, :]).std(axis=0, ddof=1)
+    assert ratings.standard_errors == pytest.approx(errors, rel=1e-9, abs=1e-9)
+    for number, game in enumerate(arrays.games):
+        if game in ratings.seat:
+            low, high = ratings.seat[game].interval
+            spread = ELO * refits[:, len(order) + number].std(ddof=1)
+            assert high - low == pytest.approx(2 * 1.959963984540054 * spread, rel=1e-9)
