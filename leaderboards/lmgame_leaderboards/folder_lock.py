@@ -1,10 +1,12 @@
 """One process at a time writes in a folder: the lock, who holds it, and what a folder may hold that is begun."""
 
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from lmgame_common import RecordError
@@ -45,6 +47,13 @@ def lock_folder(path: Path, what: str = "run") -> FileLock:
         lock.release()
         raise unwritable(path, error) from error
     return lock
+
+
+def in_use(path: Path) -> bool:
+    """Whether a live process of this machine writes in a folder, or one of another machine may; for people to know,
+    without touching the lock."""
+    found = re.fullmatch(r"process (\d+) on (.+)\n?", _note(path))
+    return found is not None and (found[2] != socket.gethostname() or psutil.pid_exists(int(found[1])))
 
 
 def unlock_folder(path: Path, lock: FileLock) -> None:
@@ -91,8 +100,11 @@ def discard_folder(path: Path, lock: FileLock, file: str, records: str) -> None:
 
 def _owner(path: Path) -> str:
     """Who holds the lock, as they wrote it down; the lock itself, not this note, decides."""
+    return _note(path).strip() or "another process"
+
+
+def _note(path: Path) -> str:
     try:
-        owner = (path / OWNER).read_text(encoding="utf-8").strip()
+        return (path / OWNER).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        owner = ""
-    return owner or "another process"
+        return ""

@@ -115,12 +115,12 @@ def _read(path: Path) -> tuple[EpisodeLog, bytes, int]:
             steps = steps_from(check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path))
         for step in steps:
             line = step.line(line)
-        _sort_in(log, line, number)
+        sort_in(log, line, number)
         whole += len(raw) + 1
     return log, content, min(whole, len(content))
 
 
-def _sort_in(log: EpisodeLog, line: dict[str, Any], number: int) -> None:
+def sort_in(log: EpisodeLog, line: dict[str, Any], number: int) -> None:
     """Put one line where it belongs. Kinds that we don't know are skipped: a later lmgame may have added them."""
     kind = line.get("type")
     if not isinstance(kind, str):

@@ -20,6 +20,7 @@ from lmgame.cli.replay import replay
 from lmgame.cli.results import app as results
 from lmgame.cli.serve import app as serve
 from lmgame.cli.show import show
+from lmgame.cli.view import view
 from lmgame_common import LmgameError, printable
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "LMGAME", "help_option_names": ["-h", "--help"]},
 )
-for command in (play, match, arena, leaderboard, compare, replay, show, export, games, models, doctor):
+for command in (play, match, arena, leaderboard, compare, view, replay, show, export, games, models, doctor):
     app.command()(command)
 app.add_typer(results, name="results")
 app.add_typer(serve, name="serve")

@@ -19,6 +19,7 @@ there.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ LONGEST_STEP = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Matches counted by game, ordered pair and seating; all that the likelihood depends on. Arrays of length c."""
+    """Matches counted by game, ordered pair and seating; all that the likelihood depends on. Arrays of length c, ordered
+    by game, of which each has at least one match."""
 
     players: int
     games: int
@@ -96,6 +98,14 @@ class Cells:
             units=units,
             by_unit=by_unit.toarray() if by_unit.nnz * DENSE >= len(units) * results.size else by_unit,
         )
+
+    @cached_property
+    def sides(self) -> csr_array:
+        """1 where a player is the first in a cell of a game, -1 where it is the second: (players * games, c)."""
+        rows = np.concatenate([self.first, self.second]) * self.games + np.tile(self.game, 2)
+        columns = np.tile(np.arange(len(self.game)), 2)
+        signs = np.repeat([1.0, -1.0], len(self.game))
+        return coo_array((signs, (rows, columns)), shape=(self.players * self.games, len(self.game))).tocsr()
 
     def counts(self) -> Floats:
         """Weighted wins, draws and losses, of shape (3, c)."""
@@ -202,39 +212,36 @@ def _derivatives(cells: Cells, counts: Floats, parameters: Floats) -> tuple[Floa
     players, games = cells.players, cells.games
     game, first, second, seated = cells.game, cells.first, cells.second, cells.seated
     strengths, seat, draw = np.split(parameters, [players, players + games])
-    half = (strengths[first] - strengths[second] + seated * seat[game]) / 2
     # Newton's steps are bounded, so that no strength comes near where exp overflows (at 700).
-    up, even = np.exp(half), np.exp(draw)[game]
-    down = 1 / up
+    up = np.exp((strengths[first] - strengths[second] + seated * seat[game]) / 2)
+    down, even = 1 / up, np.exp(draw)[game]
     odds = up + even + down
-    win, drawn, loss = up / odds, even / odds, down / odds
+    # Probability of a draw, and half the difference of those of a win and a loss.
+    drawn, mean = even / odds, (up - down) / (2 * odds)
     wins, draws, losses = counts
-    total = counts.sum(axis=0)
-    mean = (win - loss) / 2
+    total = wins + draws + losses
+    expected = total * drawn
     slope = (wins - losses) / 2 - total * mean
-    bend = total * ((win + loss) / 4 - mean**2)
-    draw_slope, draw_bend = draws - total * drawn, total * drawn * (1 - drawn)
-    both = -total * mean * drawn
+    bend = total * ((1 - drawn) / 4 - mean**2)
+    both = -expected * mean
 
-    gradient = np.concatenate(
-        [
-            np.bincount(first, slope, players) - np.bincount(second, slope, players),
-            np.bincount(game, slope * seated, games),
-            np.bincount(game, draw_slope, games),
-        ]
+    by_game = np.add.reduceat(
+        [slope * seated, draws - expected, bend * seated, expected * (1 - drawn), both * seated],
+        np.searchsorted(game, np.arange(games)),
+        axis=1,
     )
+    by_player = [(cells.sides @ values).reshape(players, games) for values in (slope, bend * seated, both)]
+    gradient = np.concatenate([by_player[0].sum(axis=1), by_game[0], by_game[1]])
     size = players + 2 * games
     at = np.zeros((size, size))
     pairs = np.bincount(first * players + second, bend, players**2).reshape(players, players)
     pairs = pairs + pairs.T
-    at[:players, :players] = np.diag(pairs.sum(axis=1)) - pairs
-    for column, values in ((players, bend * seated), (players + games, both)):
-        block = np.bincount(first * games + game, values, players * games)
-        block = (block - np.bincount(second * games + game, values, players * games)).reshape(players, games)
-        at[:players, column : column + games] = block
-        at[column : column + games, :players] = block.T
+    at[:players, :players] = -pairs
+    np.fill_diagonal(at[:players, :players], pairs.sum(axis=1))
+    at[:players, players:] = np.concatenate(by_player[1:], axis=1)
+    at[players:, :players] = at[:players, players:].T
     seats, draws_at = np.arange(players, players + games), np.arange(players + games, size)
-    at[seats, seats] = np.bincount(game, bend * seated, games)
-    at[draws_at, draws_at] = np.bincount(game, draw_bend, games)
-    at[seats, draws_at] = at[draws_at, seats] = np.bincount(game, both * seated, games)
+    at[seats, seats] = by_game[2]
+    at[draws_at, draws_at] = by_game[3]
+    at[seats, draws_at] = at[draws_at, seats] = by_game[4]
     return gradient, at

@@ -43,8 +43,10 @@ ROUNDS = 1000
 ROUND_STEPS, ROUND_TOLERANCE = 8, 0.03
 """Newton steps of a bootstrap round, which starts at the full fit. What is left after a step goes with its square:
 after one of 0.03 about a thousandth of log-odds, 0.17 Elo points."""
-BATCH, BATCH_NUMBERS = 32, 2**22
-"""Bootstrap rounds whose matches are counted at once, and how many numbers the largest array of them may have."""
+BATCH, BATCH_NUMBERS = 32, 8_000_000
+"""Bootstrap rounds whose matches are counted at once, and how many numbers the largest array of them may have. (With
+30 MiB it is one of those whose size glibc takes as a measure for what it keeps instead of giving it back to the system;
+fits of large fields take twice the time where their arrays are new memory.)"""
 FEW_UNITS = 10
 """With fewer units than this in a game the bootstrap hardly varies."""
 

@@ -225,6 +225,21 @@ class Store:
         with self._reading() as connection:
             return connection.execute(select(func.count()).select_from(tables.games)).scalar_one()
 
+    def state(self) -> str:
+        """A short text that changes whenever games or published scores do, for those who keep what they made of them.
+
+        Raises:
+            StoreError: If the store can't be read.
+        """
+        games, published = tables.games, tables.published
+        # Of the digests some bits, whose sum both engines can hold.
+        some_bits = func.coalesce(func.sum(games.c.digest % 2**31), 0)
+        newest = func.coalesce(func.max(games.c.finished), 0.0)
+        with self._reading() as connection:
+            row = connection.execute(select(func.count(), newest, some_bits).select_from(games)).one()
+            others = connection.execute(select(func.count()).select_from(published)).scalar_one()
+        return f"{row[0]}-{row[1]!r}-{int(row[2])}-{others}"
+
     def put_published(self, scores: Iterable[PublishedScore]) -> Merged:
         """Put published scores in, beside the games and never among them; what a source said before is replaced.
 

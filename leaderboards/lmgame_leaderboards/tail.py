@@ -1,0 +1,61 @@
+"""A record that may still grow, read as far as it goes, each byte once."""
+
+import json
+from pathlib import Path
+
+from lmgame_common import RecordError
+from lmgame_leaderboards.migrations import Migration, check_version, steps_from
+from lmgame_leaderboards.records import EpisodeLog, sort_in
+
+HEADROOM = 1 << 22
+"""Bytes read at a time."""
+
+
+class RecordTail:
+    """Follows one episode's record.
+
+    Args:
+        path: The record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.log = EpisodeLog(path)
+        """The record so far. Grows in place; `decisions` is a new list once a restart has made the old ones void."""
+        self._at, self._lines = 0, 0
+        self._steps: list[Migration] = []
+
+    def read(self) -> bool:
+        """Take in what has been written since the last time, in whole lines; whether there was anything.
+
+        Raises:
+            RecordError: If the file can't be read, is no record, or is damaged.
+        """
+        began = self._at
+        try:
+            with self.log.path.open("rb") as file:
+                file.seek(self._at)
+                rest = b""
+                while chunk := file.read(HEADROOM):
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        self._take(line)
+        except OSError as error:
+            raise RecordError(f"Can't read {self.log.path}: {error.strerror}.") from error
+        return self._at > began
+
+    def _take(self, raw: bytes) -> None:
+        path, number = self.log.path, self._lines + 1
+        try:
+            line = json.loads(raw.decode())
+            if not isinstance(line, dict):
+                raise ValueError("a line must be a JSON object")
+        except (ValueError, RecursionError) as error:
+            raise RecordError(f"{path}, line {number} is damaged ({error}).") from error
+        if number == 1:
+            if line.get("type") != "header":
+                raise RecordError(f"{path} is no episode record: its first line must be a header.")
+            self._steps = steps_from(check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path))
+        for step in self._steps:
+            line = step.line(line)
+        sort_in(self.log, line, number)
+        self._at, self._lines = self._at + len(raw) + 1, number

@@ -1,0 +1,69 @@
+"""Small pictures within tables: an interval on a scale, as SVG that needs no script and no style of its own."""
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT, MARGIN = 160, 18, 6
+
+
+class Scale:
+    """From values to pixels.
+
+    Args:
+        values: All that must have room; None among them counts for nothing.
+    """
+
+    def __init__(self, values: Iterable[float | None]) -> None:
+        known = [value for value in values if value is not None]
+        self.low, self.high = (min(known), max(known)) if known else (0.0, 1.0)
+        if self.low == self.high:
+            self.low, self.high = self.low - 1, self.high + 1
+
+    def at(self, value: float) -> float:
+        """Pixels from the left."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(MARGIN + min(1.0, max(0.0, share)) * (WIDTH - 2 * MARGIN), 1)
+
+
+def drawn_interval(
+    value: float | None,
+    ends: Sequence[float | None] | None,
+    scale: Scale,
+    marks: Sequence[tuple[str, float]] = (),
+    told: str = "",
+) -> Markup:
+    """A point with its interval; an end that isn't known runs to the edge, as an arrow.
+
+    Args:
+        value: The point; None: nothing is drawn but the marks.
+        ends: The interval; None: the point alone.
+        scale: Of all rows together.
+        marks: Further values with their names, as ticks: baselines.
+        told: The same in words.
+    """
+    middle = HEIGHT / 2
+    parts = [
+        Markup('<line class="mark" x1="{x}" x2="{x}" y1="2" y2="{y}"><title>{name}</title></line>').format(
+            x=scale.at(mark), y=HEIGHT - 2, name=name
+        )
+        for name, mark in marks
+    ]
+    if value is not None:
+        if ends is not None:
+            low, high = (None if end is None else scale.at(end) for end in ends)
+            left, right = MARGIN / 2 if low is None else low, WIDTH - MARGIN / 2 if high is None else high
+            parts.append(Markup('<line class="span" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(left, right, y=middle))
+            for end, x, out in ((low, left, -4), (high, right, 4)):
+                if end is None:
+                    parts.append(_line(x - out, middle - 4, x, middle) + _line(x - out, middle + 4, x, middle))
+                else:
+                    parts.append(_line(x, middle - 4, x, middle + 4))
+        parts.append(Markup('<circle class="point" cx="{}" cy="{}" r="3.5"/>').format(scale.at(value), middle))
+    return Markup('<svg class="interval" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img">{t}{}</svg>').format(
+        Markup().join(parts), w=WIDTH, h=HEIGHT, t=Markup("<title>{}</title>").format(told) if told else ""
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float) -> Markup:
+    return Markup('<line class="span" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(x1, y1, x2, y2)

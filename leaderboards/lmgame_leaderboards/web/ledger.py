@@ -1,0 +1,304 @@
+"""The whole store at one glance: standings of all games together and of each, and the games behind them.
+
+Made once for each state of the store, by a process of its own (`keeper`), since ratings of large stores take a while;
+pages only look things up.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from lmgame_leaderboards.played import PlayedGame
+from lmgame_leaderboards.published import PublishedScore
+from lmgame_leaderboards.schema import BaselineRecord
+from lmgame_leaderboards.standings import Entrant, Standings, field_of, notes_of, standings_by_game, standings_of
+
+FORM = 1
+"""Rises when the ledger's document changes, so that older ones are made anew."""
+JOINT = ""
+"""Label of the board over all games together."""
+MATRIX = 30
+"""Most players whose pairwise results are drawn; a model's page has all of its opponents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One seat of a game."""
+
+    player: str
+    """The entrant's id."""
+    score: float
+    decisions: int
+    tokens: int | None
+    cost: float | None
+    """US dollars."""
+    latency: float | None
+    """Median of its answers, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """A finished game."""
+
+    conditions: str
+    seed: int
+    outcome: str
+    finished: float
+    """Unix time."""
+    source: str
+    """Where its record lay when it was taken in."""
+    sides: tuple[Side, ...]
+
+    def side(self, player: str) -> Side:
+        """The first seat of that player, who must be in it."""
+        return next(side for side in self.sides if side.player == player)
+
+    def side_of(self, seat: int) -> Side:
+        """The side at that seat; the only one, where they raced."""
+        return self.sides[seat if len(self.sides) > 1 else 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Bout:
+    """One match of a player: a shared game, or two episodes raced on one seed."""
+
+    conditions: str
+    seed: int
+    own: Game
+    other: Game
+    """The same game where it was shared."""
+    scores: tuple[float, float]
+    """The player's own, and the opponent's."""
+    opponent: str
+    seat: int
+    """Where the player sat in a shared game; 0 where they raced."""
+
+    @property
+    def result(self) -> str:
+        """`won`, `lost` or `drawn`."""
+        own, other = self.scores
+        return "drawn" if own == other else "won" if own > other else "lost"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What `ledger_document` wrote, with the ways to look things up."""
+
+    boards: Mapping[str, Mapping[str, Any]]
+    """By conditions' label; `JOINT` is all of them together, where there are several."""
+    players: Mapping[str, Mapping[str, Any]]
+    """By entrant's id: `name`, `model`, `settings`, `reference`, `local`."""
+    conditions: Mapping[str, Mapping[str, Any]]
+    """By label: `game`, `preset`, `n` and what else tells them apart."""
+    games: Sequence[Game]
+    clock: str = "paused"
+    state: str = ""
+    """Of the store, when this was made."""
+    left_out: int = 0
+    by_player: Mapping[str, Sequence[Game]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[Game]] = defaultdict(list)
+        for game in self.games:
+            for player in {side.player for side in game.sides}:
+                found[player].append(game)
+        object.__setattr__(self, "by_player", dict(found))
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Ledger":
+        """Read what `ledger_document` wrote. Raises KeyError, TypeError or ValueError where it is something else."""
+        if document["form"] != FORM:
+            raise ValueError(f"form {document['form']}, not {FORM}")
+        ids, labels = list(document["players"]), list(document["conditions"])
+        games = [
+            Game(
+                labels[row[0]],
+                row[1],
+                row[2],
+                row[3],
+                row[4] + row[5],
+                tuple(Side(ids[seat[0]], *seat[1:]) for seat in row[6]),
+            )
+            for row in document["games"]
+        ]
+        return cls(
+            boards=document["boards"],
+            players=document["players"],
+            conditions=document["conditions"],
+            games=games,
+            clock=document["clock"],
+            state=document["state"],
+            left_out=document["left_out"],
+        )
+
+    @property
+    def first_board(self) -> str:
+        """Label of the board to show where none is asked for."""
+        return JOINT if JOINT in self.boards else next(iter(self.boards), JOINT)
+
+    @cached_property
+    def raced(self) -> Mapping[tuple[str, int], Sequence[Game]]:
+        """Episodes of one player, by conditions and seed."""
+        found: dict[tuple[str, int], list[Game]] = defaultdict(list)
+        for game in self.games:
+            if len(game.sides) == 1:
+                found[game.conditions, game.seed].append(game)
+        return dict(found)
+
+    def bouts(self, player: str, opponent: str | None = None) -> list[Bout]:
+        """The matches of a player, against all or one, in the order of conditions and seeds."""
+        found: list[Bout] = []
+        for game in self.by_player.get(player, ()):
+            if len(game.sides) == 1:
+                own = game.sides[0].score
+                for other in self.raced[game.conditions, game.seed]:
+                    met = other.sides[0].player
+                    if met != player and opponent in (None, met):
+                        scores = own, other.sides[0].score
+                        found.append(Bout(game.conditions, game.seed, game, other, scores, met, 0))
+                continue
+            for seat, other_seat in ((0, 1), (1, 0)):
+                own, other = game.sides[seat], game.sides[other_seat]
+                if own.player == player and other.player != player and opponent in (None, other.player):
+                    scores = own.score, other.score
+                    found.append(Bout(game.conditions, game.seed, game, game, scores, other.player, seat))
+        return sorted(found, key=lambda bout: (bout.conditions, bout.seed, bout.seat))
+
+    def scores(self, conditions: str) -> dict[str, list[float]]:
+        """All scores under some conditions, by player."""
+        return self._scores.get(conditions, {})
+
+    @cached_property
+    def _scores(self) -> dict[str, dict[str, list[float]]]:
+        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for game in self.games:
+            for side in game.sides:
+                found[game.conditions][side.player].append(side.score)
+        return {label: dict(scores) for label, scores in found.items()}
+
+
+def ledger_document(
+    games: Sequence[PlayedGame],
+    *,
+    clock: str = "paused",
+    state: str = "",
+    cards: Sequence[Mapping[str, Any]] = (),
+    published: Sequence[PublishedScore] = (),
+    rounds: int = 1000,
+) -> dict[str, Any]:
+    """Everything that pages look up, in JSON's own types.
+
+    Args:
+        games: All of one clock. A copy that a model plays against itself is a control, and left out.
+        clock: Theirs.
+        state: Of the store, from `Store.state`.
+        cards: What is known of games: `game`, `preset`, `version`, `max_decisions`, `baselines`.
+        published: Scores from elsewhere.
+        rounds: Of the bootstrap behind the intervals.
+    """
+    played = [game for game in games if not any(seat.player.copy_number for seat in game.seats)]
+    found = field_of(played)
+    known = {"baselines": _baselines(played, cards), "published": published, "rounds": rounds}
+    boards = {label: _board(standings) for label, standings in standings_by_game(played, **known).items()}
+    if len(boards) > 1:
+        boards = {JOINT: _board(standings_of(played, **known)), **boards}
+    ids = {id_: number for number, id_ in enumerate(found.entrants)}
+    numbers = {label: number for number, label in enumerate(found.conditions)}
+    counts: dict[str, int] = defaultdict(int)
+    about: dict[str, Mapping[str, Any]] = {}
+    rows: list[Any] = []
+    references: set[str] = set()
+    for seats in found.games:
+        label, game = seats[0].conditions, seats[0].game
+        counts[label] += 1
+        about.setdefault(label, game.conditions)
+        references.update(one.entrant for one in seats if one.seat.player.reference)
+        folder, cut, file = game.source.rpartition("/")
+        sides = [
+            [
+                ids[one.entrant],
+                one.seat.score,
+                one.seat.decisions,
+                _tokens(one.seat.usage.prompt_tokens, one.seat.usage.completion_tokens),
+                one.seat.usage.cost_usd,
+                one.seat.latency.median,
+            ]
+            for one in seats
+        ]
+        rows.append([numbers[label], game.seed, game.outcome, game.finished, folder + cut, file, sides])
+    return {
+        "form": FORM,
+        "clock": clock,
+        "state": state,
+        "boards": boards,
+        "players": {id_: _player(entrant, id_ in references) for id_, entrant in found.entrants.items()},
+        "conditions": {label: {**about[label], "n": counts[label]} for label in found.conditions},
+        "games": rows,
+        "left_out": len(found.left_out),
+    }
+
+
+def _tokens(prompt: int | None, completion: int | None) -> int | None:
+    return None if prompt is None and completion is None else (prompt or 0) + (completion or 0)
+
+
+def _player(entrant: Entrant, reference: bool) -> dict[str, Any]:
+    player = entrant.player
+    settings = {
+        "harness": ", ".join(player.harness) or None,
+        "history": player.history or None,
+        **player.sampling,
+        "structured": player.structured,
+        "shown": entrant.observation,
+        "weights": player.weights and player.weights[:12],
+    }
+    return {
+        "name": entrant.name,
+        "model": player.model,
+        "settings": {name: value for name, value in settings.items() if value is not None},
+        "reference": reference,
+        "local": entrant.local,
+    }
+
+
+def _board(standings: Standings) -> dict[str, Any]:
+    """A board without what only programs want; the matrix of its best players alone."""
+    document = standings.document()
+    del document["matrix"], document["warnings"]
+    shown = [row for row in standings.rows if row.n][:MATRIX]
+    met = standings.meetings.table([row.player for row in shown]) if standings.meetings else {}
+    return {
+        **document,
+        "notes": notes_of(standings),
+        "rated": standings.ratings is not None,
+        "matrix": {
+            "players": [row.player for row in shown],
+            "cells": [
+                [row, column, *met[one.player][other.player]]
+                for row, one in enumerate(shown)
+                for column, other in enumerate(shown)
+                if other.player in met.get(one.player, {})
+            ],
+        },
+        "met": sum(row.n > 0 for row in standings.rows),
+    }
+
+
+def _baselines(
+    played: Sequence[PlayedGame], cards: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, BaselineRecord]]:
+    """The measured reference scores of what was played as cards have it, by `game/preset` and player."""
+    asked = {(one.game, one.preset, one.version, one.max_decisions) for one in played if not one.options}
+    return {
+        f"{card['game']}/{card['preset']}": {
+            player: BaselineRecord.model_validate(score) for player, score in card["baselines"].items()
+        }
+        for card in cards
+        if any(
+            asked_for[:3] == (card["game"], card["preset"], card["version"])
+            and asked_for[3] in (None, card["max_decisions"])
+            for asked_for in asked
+        )
+    }

@@ -1,0 +1,1 @@
+"""What each page shows, as the values its template takes."""

@@ -1,0 +1,198 @@
+"""The leaderboard: a table of players, who took points from whom, scores, and what they cost."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, quantiles
+from typing import Any
+
+from lmgame_leaderboards.web import addresses
+from lmgame_leaderboards.web.drawing import Scale, drawn_interval
+from lmgame_leaderboards.web.ledger import JOINT, Ledger
+from lmgame_leaderboards.web.render import interval, number, plain
+
+DRAWN = 30
+"""Most players in a chart."""
+UNUSABLE = ("illegal", "unparsable", "truncated", "refused", "timeout")
+
+
+def board_page(ledger: Ledger, label: str, clocks: Sequence[str]) -> dict[str, Any]:
+    """A leaderboard.
+
+    Args:
+        ledger: Of the clock.
+        label: Whose board; `JOINT` for all games together.
+        clocks: Those of which there are games.
+    """
+    board = ledger.boards.get(label)
+    return {
+        "title": f"{plain(label)} leaderboard" if label else "Leaderboard",
+        "label": label,
+        "clock": ledger.clock,
+        "choices": _choices(ledger, label, clocks),
+        "board": board and _table(ledger, label, board),
+        "charts": board and _charts(ledger, label, board),
+        "notes": board["notes"] if board else [],
+        "published": _published(board["published"]) if board else [],
+        "games_counted": ledger.conditions[label]["n"] if label in ledger.conditions else len(ledger.games),
+    }
+
+
+def _choices(ledger: Ledger, label: str, clocks: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Links to the other boards."""
+    boards = [
+        {
+            "name": plain(other) if other else "All games",
+            "to": addresses.board(ledger.clock, other),
+            "here": other == label,
+        }
+        for other in ledger.boards
+    ]
+    names = {"paused": "paused clock", "realtime": "real-time clock"}
+    others = [
+        {"name": names[clock], "to": addresses.board(clock, JOINT), "here": clock == ledger.clock} for clock in clocks
+    ]
+    return {"boards": boards if len(boards) > 1 else [], "clocks": others if len(others) > 1 else []}
+
+
+def _score_of(row: Mapping[str, Any], label: str) -> Mapping[str, Any] | None:
+    """A row's score under some conditions; a game's own reference scores stand under its plain name."""
+    names = (label, label.partition(" (")[0])
+    return next((score for score in row["games"] if score["conditions"] in names), None)
+
+
+def _table(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, Any]:
+    rows = list(board["rows"])
+    if not board["rated"] and label:
+        rows.sort(key=lambda row: -(score["mean"] if (score := _score_of(row, label)) else float("-inf")))
+    ratings = Scale([end for row in rows if row["rating"] is not None for end in (row["rating"], *row["ci95"])])
+    scores = [score for row in rows if (score := _score_of(row, label))]
+    on_scores = Scale([end for score in scores for end in (score["mean"], *(score["ci95"] or ()))])
+    shown = [_row(ledger, row, label, ratings, on_scores) for row in rows]
+    return {
+        "rows": shown,
+        "rated": board["rated"],
+        "anchor": board["anchor"],
+        "with": {
+            name: any(row[name] is not None for row in shown)
+            for name in ("tokens", "cost", "latency", "score", "n", "unusable")
+        },
+        "players": sum(not row["baseline"] for row in rows),
+    }
+
+
+def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_scores: Scale) -> dict[str, Any]:
+    score = _score_of(row, label) if label else None
+    unusable = None if row["baseline"] else sum(row[verdict] or 0 for verdict in UNUSABLE)
+    told = f"{number(row['rating'], 0)}, 95 % interval {interval(row['ci95'], 0)}" if row["rating"] is not None else ""
+    return {
+        "name": plain(row["name"]),
+        "to": addresses.model(ledger.clock, row["player"]) if row["player"] else None,
+        "harness": ", ".join(row["harness"]),
+        "reference": row["reference"],
+        "baseline": row["baseline"],
+        "rank": row["rank"],
+        "rating": row["rating"],
+        "ci95": row["ci95"],
+        "drawn": drawn_interval(row["rating"], row["ci95"], ratings, told=told) if told else "",
+        "wins": row["wins"],
+        "draws": row["draws"],
+        "losses": row["losses"],
+        "n": row["n"] or None,
+        "score": score,
+        "score_drawn": _drawn_score(score, on_scores),
+        "unusable": unusable,
+        "unusable_told": ", ".join(f"{100 * row[v]:.1f} % {v}" for v in UNUSABLE if row[v]),
+        "tokens": row["tokens_per_game"],
+        "cost": row["cost_per_game"],
+        "latency": row["latency_median"],
+    }
+
+
+def _drawn_score(score: Mapping[str, Any] | None, scale: Scale) -> Any:
+    if score is None:
+        return ""
+    told = f"{number(score['mean'])}, 95 % interval {interval(score['ci95'])}"
+    return drawn_interval(score["mean"], score["ci95"], scale, told=told)
+
+
+def _charts(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, Any]:
+    """What the charts draw."""
+    names = {player: plain(about["name"], 40) for player, about in ledger.players.items()}
+    matrix = board["matrix"]
+    order = matrix["players"]
+    return {
+        "matrix": {
+            "players": [names[player] for player in order],
+            "cells": [[row, column, round(share, 4), n] for row, column, share, n in matrix["cells"]],
+            "links": {
+                f"{row},{column}": addresses.versus(ledger.clock, order[row], order[column])
+                for row, column, *_ in matrix["cells"]
+            },
+            "of": board["met"],
+        },
+        "scores": _distributions(ledger, label, board, names) if label else None,
+        "costs": _costs(board, label),
+    }
+
+
+def five_numbers(scores: Sequence[float]) -> list[float]:
+    """Least, lower quartile, median, upper quartile, greatest."""
+    if len(scores) == 1:
+        return [scores[0]] * 5
+    return [min(scores), *quantiles(scores, n=4, method="inclusive"), max(scores)]
+
+
+def _distributions(ledger: Ledger, label: str, board: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """How the scores of each player are spread, the best mean first, beside the game's reference scores."""
+    found = sorted(ledger.scores(label).items(), key=lambda item: -fmean(item[1]))
+    baselines = [
+        {"name": plain(row["name"]), "mean": score["mean"], "ci95": score["ci95"]}
+        for row in board["rows"]
+        if row["baseline"] and (score := _score_of(row, label))
+    ]
+    return {
+        "players": [names[player] for player, _ in found[:DRAWN]],
+        "boxes": [five_numbers(scores) for _, scores in found[:DRAWN]],
+        "n": [len(scores) for _, scores in found[:DRAWN]],
+        "points": [sorted(scores) if len(scores) <= 60 else [] for _, scores in found[:DRAWN]],
+        "baselines": baselines,
+        "of": len(found),
+    }
+
+
+def _costs(board: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """Rating, or mean score where there are no ratings, against tokens, cost and latency."""
+    points = []
+    for row in board["rows"]:
+        score = _score_of(row, label) if label else None
+        value = row["rating"] if board["rated"] else score and score["mean"]
+        if value is None or row["baseline"]:
+            continue
+        ends = row["ci95"] if board["rated"] else score and score["ci95"]
+        points.append(
+            {
+                "name": plain(row["name"], 40),
+                "value": value,
+                "ci95": ends,
+                "tokens": row["tokens_per_game"],
+                "cost": row["cost_per_game"],
+                "latency": row["latency_median"],
+            }
+        )
+    kinds = [kind for kind in ("tokens", "cost", "latency") if any(point[kind] is not None for point in points)]
+    return {"points": points, "kinds": kinds, "value": "rating, Elo points" if board["rated"] else "mean score"}
+
+
+def _published(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": plain(score["model"]),
+            "harness": "yes" if score["harness"] else "no",
+            "game": plain(f"{score['game']}/{score['preset']}"),
+            "n": score["n"],
+            "mean": score["mean"],
+            "ci95": score["ci95"],
+            "source": plain(score["source"], 300),
+            "note": plain(score["note"] or "", 300),
+        }
+        for score in scores
+    ]

@@ -1,0 +1,96 @@
+"""The games: a list of all, and a page for each under each preset."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lmgame_leaderboards.web import addresses
+from lmgame_leaderboards.web.drawing import Scale, drawn_interval
+from lmgame_leaderboards.web.folders import Shelf
+from lmgame_leaderboards.web.ledger import Game, Ledger
+from lmgame_leaderboards.web.pages.model import listed_game
+from lmgame_leaderboards.web.render import interval, number, plain
+from lmgame_leaderboards.web.stage import GameSheet
+
+SHOWN = 5
+"""Best and worst games, and players, on a page."""
+
+
+def games_page(sheets: Sequence[GameSheet], ledger: Ledger | None, posters: Mapping[str, str]) -> dict[str, Any]:
+    """All games; posters are addresses of pictures by `game/preset`."""
+    counts: dict[str, int] = defaultdict(int)
+    for label, about in (ledger.conditions if ledger else {}).items():
+        counts[label.partition(" (")[0]] += about["n"]
+    return {
+        "title": "Games",
+        "games": [
+            {
+                "name": sheet.name,
+                "title": sheet.title,
+                "to": addresses.game(sheet.name),
+                "players": "one player" if sheet.seats == 1 else "two players",
+                "score": sheet.score,
+                "poster": posters.get(sheet.name),
+                "count": counts.get(sheet.name, 0),
+            }
+            for sheet in sheets
+        ],
+    }
+
+
+def game_page(sheet: GameSheet, ledger: Ledger | None, shelf: Shelf, poster: str | None) -> dict[str, Any]:
+    """A game under one preset: its card, and what has been played of it."""
+    labels = [label for label in (ledger.conditions if ledger else {}) if label.partition(" (")[0] == sheet.name]
+    scale = Scale([end for score in sheet.baselines.values() for end in (score.mean, *score.ci95)])
+    return {
+        "title": f"{sheet.title} ({sheet.preset})",
+        "sheet": sheet,
+        "poster": poster,
+        "baselines": [
+            {
+                "player": player,
+                "n": score.n,
+                "mean": score.mean,
+                "ci95": score.ci95,
+                "reference": score.reference,
+                "drawn": drawn_interval(
+                    score.mean, score.ci95, scale, told=f"{number(score.mean)}, {interval(score.ci95)}"
+                ),
+            }
+            for player, score in sorted(sheet.baselines.items(), key=lambda item: -item[1].mean)
+        ],
+        "boards": [_board(ledger, label, shelf) for label in labels] if ledger else [],
+    }
+
+
+def _board(ledger: Ledger, label: str, shelf: Shelf) -> dict[str, Any]:
+    board = ledger.boards[label]
+    games = [game for game in ledger.games if game.conditions == label]
+    return {
+        "name": plain(label),
+        "to": addresses.board(ledger.clock, label),
+        "n": len(games),
+        "players": [
+            {
+                "name": plain(row["name"]),
+                "to": addresses.model(ledger.clock, row["player"]),
+                "rating": row["rating"],
+                "rank": row["rank"],
+                "score": next((score for score in row["games"] if score["conditions"] == label), None),
+            }
+            for row in [row for row in board["rows"] if not row["baseline"]][:SHOWN]
+        ],
+        "extremes": _extremes(ledger, games, shelf),
+    }
+
+
+def _extremes(ledger: Ledger, games: Sequence[Game], shelf: Shelf) -> list[dict[str, Any]]:
+    """Best and worst games; among equal scores the shorter one first."""
+    sides = [(side, game) for game in games for side in game.sides]
+    best = sorted(sides, key=lambda found: (-found[0].score, found[0].decisions))[:SHOWN]
+    worst = sorted(sides, key=lambda found: (found[0].score, found[0].decisions))[:SHOWN]
+    return [
+        {"what": word, **listed_game(ledger, game, side.player, shelf)}
+        for word, found in (("best", best), ("worst", worst if len(sides) > 2 * SHOWN else []))
+        for side, game in found
+    ]

@@ -1,0 +1,218 @@
+"""A model's page, and the matches of two models."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from lmgame_leaderboards.ratings.comparison import compare_scores
+from lmgame_leaderboards.web import addresses
+from lmgame_leaderboards.web.drawing import Scale, drawn_interval
+from lmgame_leaderboards.web.folders import Shelf
+from lmgame_leaderboards.web.ledger import Bout, Game, Ledger
+from lmgame_leaderboards.web.render import interval, number, plain, words
+
+SHOWN = 10
+"""Best, worst and newest games on a page."""
+MOST_BOUTS = 1000
+"""Matches of two models on one page."""
+
+
+def model_page(ledger: Ledger, player: str, shelf: Shelf) -> dict[str, Any]:
+    """A model: its ratings, scores, opponents and games."""
+    about = ledger.players[player]
+    name = plain(about["name"])
+    games = ledger.by_player.get(player, ())
+    return {
+        "title": name,
+        "name": name,
+        "model": plain(about["model"], 300),
+        "reference": about["reference"],
+        "clock": ledger.clock,
+        "settings": [(words(key), plain(value)) for key, value in about["settings"].items()],
+        "ratings": _ratings(ledger, player),
+        "scores": _scores(ledger, player),
+        "opponents": _opponents(ledger, player),
+        "games": _listed(ledger, sorted(games, key=lambda game: -game.finished)[:SHOWN], player, shelf),
+        "extremes": _extremes(ledger, games, player, shelf),
+        "count": len(games),
+    }
+
+
+def _ratings(ledger: Ledger, player: str) -> list[dict[str, Any]]:
+    found = []
+    for label, board in ledger.boards.items():
+        own = next((row for row in board["rows"] if row["player"] == player), None)
+        if own is None or own["rating"] is None:
+            continue
+        scale = Scale([e for row in board["rows"] if row["rating"] is not None for e in (row["rating"], *row["ci95"])])
+        told = f"{number(own['rating'], 0)}, 95 % interval {interval(own['ci95'], 0)}"
+        found.append(
+            {
+                "name": plain(label) if label else "All games",
+                "to": addresses.board(ledger.clock, label),
+                "rank": own["rank"],
+                "of": sum(row["rank"] is not None for row in board["rows"]),
+                "rating": own["rating"],
+                "ci95": own["ci95"],
+                "drawn": drawn_interval(own["rating"], own["ci95"], scale, told=told),
+                "record": (own["wins"], own["draws"], own["losses"]),
+            }
+        )
+    return found
+
+
+def _scores(ledger: Ledger, player: str) -> list[dict[str, Any]]:
+    found = []
+    for label in ledger.conditions:
+        rows = ledger.boards[label]["rows"]
+        own = next((row for row in rows if row["player"] == player), None)
+        score = own and next((score for score in own["games"] if score["conditions"] == label), None)
+        if own is None or score is None:
+            continue
+        marks = [
+            (f"{plain(row['name'])}, card: {number(other['mean'])}", other["mean"])
+            for row in rows
+            if row["baseline"] or row["player"] == player or row["model"] in ("random", "scripted")
+            for other in row["games"]
+            if other["conditions"].partition(" (")[0] == label.partition(" (")[0] and row["player"] != player
+        ]
+        values = [score["mean"], *(score["ci95"] or ()), *(mark for _, mark in marks), *ledger.scores(label)[player]]
+        told = f"{number(score['mean'])}, 95 % interval {interval(score['ci95'])}"
+        found.append(
+            {
+                "name": plain(label),
+                "to": addresses.board(ledger.clock, label),
+                "n": score["n"],
+                "mean": score["mean"],
+                "ci95": score["ci95"],
+                "least": min(ledger.scores(label)[player]),
+                "most": max(ledger.scores(label)[player]),
+                "drawn": drawn_interval(score["mean"], score["ci95"], Scale(values), marks, told),
+                "marks": "; ".join(name for name, _ in marks),
+            }
+        )
+    return found
+
+
+def _opponents(ledger: Ledger, player: str) -> list[dict[str, Any]]:
+    """Whom it met, those it met most first."""
+    met: dict[str, Counter[str]] = defaultdict(Counter)
+    for bout in ledger.bouts(player):
+        met[bout.opponent][bout.result] += 1
+    rows = []
+    for opponent, results in met.items():
+        n = results.total()
+        rows.append(
+            {
+                "name": plain(ledger.players[opponent]["name"]),
+                "to": addresses.versus(ledger.clock, player, opponent),
+                "n": n,
+                "won": results["won"],
+                "drawn": results["drawn"],
+                "lost": results["lost"],
+                "share": (results["won"] + results["drawn"] / 2) / n,
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["n"], row["share"], row["name"]))
+
+
+def _extremes(ledger: Ledger, games: Sequence[Game], player: str, shelf: Shelf) -> list[dict[str, Any]]:
+    """The best and the worst game under each conditions that were played often enough to have both."""
+    by_conditions: dict[str, list[Game]] = defaultdict(list)
+    for game in games:
+        by_conditions[game.conditions].append(game)
+    found = []
+    for label, own in by_conditions.items():
+        if len(own) < 2:
+            continue
+        ordered = sorted(own, key=lambda game: game.side(player).score)
+        for word, game in (("best", ordered[-1]), ("worst", ordered[0])):
+            found.append({"what": f"{word} of {plain(label)}", **listed_game(ledger, game, player, shelf)})
+    return found
+
+
+def _listed(ledger: Ledger, games: Sequence[Game], player: str, shelf: Shelf) -> list[dict[str, Any]]:
+    return [listed_game(ledger, game, player, shelf) for game in games]
+
+
+def listed_game(ledger: Ledger, game: Game, player: str, shelf: Shelf) -> dict[str, Any]:
+    """A game in a list, from one player's side."""
+    own = game.side(player)
+    others = [plain(ledger.players[side.player]["name"]) for side in game.sides if side is not own]
+    return {
+        "game": plain(game.conditions),
+        "player": plain(ledger.players[player]["name"]),
+        "seed": game.seed,
+        "against": ", ".join(others),
+        "score": own.score,
+        "outcome": words(game.outcome),
+        "decisions": own.decisions,
+        "finished": game.finished,
+        "to": record_address(game, shelf),
+    }
+
+
+def record_address(game: Game, shelf: Shelf) -> str | None:
+    """Where a game can be watched; None where its record isn't on this machine."""
+    place = shelf.place(game.source)
+    return place and addresses.record(place[0].id, place[1])
+
+
+def bout_address(bout: Bout, shelf: Shelf) -> str | None:
+    """Where a match can be watched: both episodes side by side, or the shared game; at its decisive moment."""
+    if bout.own is bout.other:
+        address = record_address(bout.own, shelf)
+        return address and f"{address}#decisive"
+    one, other = shelf.place(bout.own.source), shelf.place(bout.other.source)
+    if not one or not other:
+        return None
+    return f"{addresses.race((one[0].id, one[1]), (other[0].id, other[1]))}@decisive"
+
+
+def versus_page(ledger: Ledger, player: str, opponent: str, shelf: Shelf) -> dict[str, Any]:
+    """All matches of two, conditions by conditions, the first one's losses marked."""
+    names = [plain(ledger.players[one]["name"]) for one in (player, opponent)]
+    by_conditions: dict[str, list[Bout]] = defaultdict(list)
+    for bout in ledger.bouts(player, opponent):
+        by_conditions[bout.conditions].append(bout)
+    return {
+        "title": f"{names[0]} against {names[1]}",
+        "clock": ledger.clock,
+        "names": names,
+        "to": [addresses.model(ledger.clock, one) for one in (player, opponent)],
+        "turned": addresses.versus(ledger.clock, opponent, player),
+        "parts": [_part(label, bouts, shelf) for label, bouts in by_conditions.items()],
+    }
+
+
+def _part(label: str, bouts: Sequence[Bout], shelf: Shelf) -> dict[str, Any]:
+    results = Counter(bout.result for bout in bouts)
+    pairs: dict[int, list[Bout]] = defaultdict(list)
+    for bout in bouts:
+        pairs[bout.seed].append(bout)
+    shared = bouts[0].own is bouts[0].other
+    # In shared games both seat orders on a seed are one unit.
+    whole = [own for own in pairs.values() if not shared or len({bout.seat for bout in own}) == 2]
+    differences = [fmean(bout.scores[0] - bout.scores[1] for bout in own) for own in whole]
+    return {
+        "name": plain(label),
+        "shared": shared,
+        "won": results["won"],
+        "drawn": results["drawn"],
+        "lost": results["lost"],
+        "compared": compare_scores(differences) if differences else None,
+        "rows": [
+            {
+                "seed": bout.seed,
+                "seat": bout.seat,
+                "scores": bout.scores,
+                "result": bout.result,
+                "outcome": words(bout.own.outcome),
+                "decisions": bout.own.side_of(bout.seat).decisions,
+                "to": bout_address(bout, shelf),
+            }
+            for bout in bouts[:MOST_BOUTS]
+        ],
+        "more": max(0, len(bouts) - MOST_BOUTS),
+    }

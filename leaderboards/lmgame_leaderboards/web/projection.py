@@ -1,0 +1,250 @@
+"""Records drawn anew for the player: frames and text views in parts of some decisions, those first that are asked for.
+
+Playing moves again is quick, drawing and packing frames is not. So a part far ahead is reached by playing alone; what
+nobody has asked for yet is drawn in between, in order.
+"""
+
+import base64
+import io
+import threading
+from collections import OrderedDict
+from concurrent.futures import Executor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lmgame_common import LmgameError, RecordError, printable
+from lmgame_leaderboards.records import EpisodeLog
+from lmgame_leaderboards.tail import RecordTail
+from lmgame_leaderboards.web.stage import Frame, Replay, Scene, Stage
+
+PART = 16
+"""Decisions in one part."""
+
+
+def picture(frame: Frame) -> bytes:
+    """A frame as WebP without loss."""
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "WEBP", lossless=True, method=2, quality=30)
+    return buffer.getvalue()
+
+
+def data_uri(image: bytes) -> str:
+    """A WebP image as an address that holds it."""
+    return "data:image/webp;base64," + base64.b64encode(image).decode()
+
+
+def parts_of(decisions: int) -> int:
+    """How many parts there are, the end being one more moment after the last decision."""
+    return decisions // PART + 1
+
+
+class Projection:
+    """One record, drawn as far as it goes. May be used by several threads.
+
+    Moments count from 0: moment `i` is the game before decision `i`; the last one is the game as it stands, or ended.
+
+    Args:
+        path: The record; it may still grow.
+        stage: Knows the games.
+        pool: Where it is drawn.
+    """
+
+    def __init__(self, path: Path, stage: Stage, pool: Executor) -> None:
+        self.path = path
+        self._stage, self._pool = stage, pool
+        self._tail = RecordTail(path)
+        self._changed = threading.Condition()
+        self._parts: dict[int, dict[str, Any]] = {}
+        """Those that are drawn; the last one may be drawn again as the record grows."""
+        self._open: set[int] = set()
+        """Parts that were drawn before they were full."""
+        self._wanted: list[int] = []
+        self._running = self._closed = False
+        self._replay: Replay | None = None
+        self._at = 0
+        self.problem = ""
+        """Why it can't be drawn any further, if it can't."""
+        self.size = 0
+        """Bytes that the drawn parts take."""
+
+    @property
+    def log(self) -> EpisodeLog:
+        """The record as far as it has been read."""
+        return self._tail.log
+
+    def refresh(self) -> bool:
+        """Read what has been written since; whether anything has. Raises RecordError if the record can't be read."""
+        with self._changed:
+            decisions, ended = self.log.decisions, self.log.outcome is not None
+            count = len(decisions)
+            grown = self._tail.read()
+            if self.log.decisions is not decisions:  # begun anew
+                self._parts.clear()
+                self._close_replay()
+            if len(self.log.decisions) != count or (self.log.outcome is not None) != ended:
+                self._open.add(count // PART)
+            return grown
+
+    def part(self, number: int, patience: float = 60.0) -> dict[str, Any] | None:
+        """A part's `frames` (data URIs, None where the frame is the one before), `texts` and `seconds`, moment by
+        moment; waits until it is drawn. None where it can't be drawn, or isn't within so many seconds."""
+        with self._changed:
+            if number not in self._parts or number in self._open:
+                self._wanted = [number, *(other for other in self._wanted if other != number)]
+                self._go_on()
+            self._changed.wait_for(lambda: self._drawn(number) or self._closed, patience)
+            return self._parts.get(number)
+
+    def _drawn(self, number: int) -> bool:
+        return (number in self._parts and number not in self._open) or bool(self.problem)
+
+    def sweep(self) -> None:
+        """Draw all there is, in between."""
+        with self._changed:
+            self._go_on()
+
+    def close(self) -> None:
+        """Let go of the game."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            if not self._running:
+                self._close_replay()
+
+    def _go_on(self) -> None:
+        if not self._running and not self._closed and not self.problem:
+            self._running = True
+            self._pool.submit(self._work)
+
+    def _next(self) -> int | None:
+        """The part to draw now: what was asked for last, else the first one from here on that isn't drawn."""
+        count = parts_of(len(self.log.decisions))
+        while self._wanted:
+            number = self._wanted.pop(0)
+            if 0 <= number < count and (number not in self._parts or number in self._open):
+                return number
+        here = self._at // PART
+        missing = [n for n in range(count) if n not in self._parts or n in self._open]
+        return next((n for n in missing if n >= here), missing[0] if missing else None)
+
+    def _work(self) -> None:
+        """Draw one part, and see to it that the next one is drawn; so that many records take turns."""
+        with self._changed:
+            number = None if self._closed else self._next()
+            if number is None:
+                self._running = False
+                if self._closed:
+                    self._close_replay()
+                self._changed.notify_all()
+                return
+            log, decisions = self.log, list(self.log.decisions)
+        try:
+            part, full = self._draw(number, log, decisions)
+        except Exception as error:  # a game of somebody else may fail in any way; the rest of the page is still good
+            told = str(error) if isinstance(error, LmgameError) else f"{type(error).__name__}: {error}"
+            with self._changed:
+                self.problem = printable(told)
+                self._running = False
+                self._close_replay()
+                self._changed.notify_all()
+            return
+        with self._changed:
+            self._parts[number] = part
+            self.size += sum(len(frame or "") for frame in part["frames"])
+            if full or len(decisions) == len(self.log.decisions):
+                self._open.discard(number)
+            self._changed.notify_all()
+        try:
+            self._pool.submit(self._work)
+        except RuntimeError:  # the pool was shut down meanwhile
+            self._running = False
+
+    def _draw(self, number: int, log: EpisodeLog, decisions: list[dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+        """A part, and whether all of its moments have their decisions."""
+        start, stop = number * PART, min((number + 1) * PART, len(decisions))
+        if self._replay is None or self._at > start:
+            self._close_replay()
+            self._replay, self._at = self._stage.replay(log, self.path), 0
+        replay = self._replay
+        while self._at < start:
+            self._pass(replay, decisions[self._at])
+        scenes: list[Scene] = []
+        while self._at < stop:
+            scenes.append(replay.scene(decisions[self._at]))
+            replay.play(decisions[self._at])
+            self._at += 1
+        full = stop == start + PART
+        if not full:
+            if log.outcome is not None:
+                replay.end(log.outcome)
+            scenes.append(replay.now())
+        return _part(scenes), full
+
+    def _pass(self, replay: Replay, decision: dict[str, Any]) -> None:
+        replay.ask(decision)
+        replay.play(decision)
+        self._at += 1
+
+    def _close_replay(self) -> None:
+        if self._replay is not None:
+            with suppress(Exception):
+                self._replay.close()
+        self._replay, self._at = None, 0
+
+
+def _part(scenes: list[Scene]) -> dict[str, Any]:
+    frames: list[str | None] = []
+    last = b""
+    for scene in scenes:
+        image = picture(scene.frame)
+        frames.append(None if image == last else data_uri(image))
+        last = image
+    height, width = scenes[0].frame.shape[:2] if scenes else (0, 0)
+    return {
+        "frames": frames,
+        "width": width,
+        "height": height,
+        "texts": [scene.text for scene in scenes],
+        "seconds": [round(scene.seconds, 3) for scene in scenes],
+    }
+
+
+class Projector:
+    """Projections of the records that were looked at last.
+
+    Args:
+        stage: Knows the games.
+        pool: Where they are drawn.
+        room: Bytes that drawn parts may take together; those looked at longest ago go first.
+    """
+
+    def __init__(self, stage: Stage, pool: Executor, room: int = 256 * 1024 * 1024) -> None:
+        self._stage, self._pool, self._room = stage, pool, room
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Path, Projection] = OrderedDict()
+
+    def of(self, path: Path) -> Projection:
+        """The projection of a record, read as far as it goes now. Raises RecordError if it can't be read."""
+        with self._lock:
+            found = self._kept.pop(path, None) or Projection(path, self._stage, self._pool)
+            self._kept[path] = found
+            while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > self._room:
+                self._kept.popitem(last=False)[1].close()
+        try:
+            found.refresh()
+        except RecordError:
+            with self._lock:
+                self._kept.pop(path, None)
+            found.close()
+            raise
+        return found
+
+    def close(self) -> None:
+        """Let go of all games."""
+        with self._lock:
+            for projection in self._kept.values():
+                projection.close()
+            self._kept.clear()

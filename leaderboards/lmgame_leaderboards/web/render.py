@@ -1,0 +1,145 @@
+"""From templates to pages. Everything that comes from records is escaped by Jinja, and printable before that."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from lmgame_common import printable
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+UNKNOWN = "–"
+
+EXPORT_POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file: data:; "
+    "form-action 'none'; base-uri 'none'"
+)
+"""Content security policy of pages that are files: nothing inline, nothing from a network."""
+
+_SHORT = 120
+"""Characters of a name that a table shows."""
+
+
+def number(value: float | None, digits: int | None = None) -> str:
+    """With thousands apart and a true minus sign; by default with about four digits that count."""
+    if value is None:
+        return UNKNOWN
+    if digits is None:
+        size = abs(value)
+        digits = 0 if value == int(value) or size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
+    return f"{value:,.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
+
+
+def interval(ends: Any, digits: int | None = None) -> str:
+    """Both ends, or one where the results set no limit to the other."""
+    if ends is None or tuple(ends) == (None, None):
+        return UNKNOWN
+    low, high = ends
+    if low is None:
+        return f"≤ {number(high, digits)}"
+    if high is None:
+        return f"≥ {number(low, digits)}"
+    if digits is None and max(abs(low), abs(high)) >= 100:
+        digits = 0 if max(abs(low), abs(high)) >= 1000 else 1
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def ranks(rank: Any) -> str:
+    """A rank, or a range of ranks."""
+    if not rank:
+        return UNKNOWN
+    low, high = rank
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share of 1 in percent."""
+    return UNKNOWN if share is None else f"{100 * share:.{digits}f} %"
+
+
+def seconds(value: float | None) -> str:
+    """A duration."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.2f} s" if value < 100 else f"{value:,.0f} s"
+
+
+def dollars(value: float | None) -> str:
+    """A price."""
+    if value is None:
+        return UNKNOWN
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.3g}"
+
+
+def moment(when: float | str | None) -> Markup | str:
+    """A time, from Unix seconds or ISO 8601; in UTC."""
+    if not when:
+        return UNKNOWN
+    try:
+        then = datetime.fromtimestamp(when, UTC) if isinstance(when, int | float) else datetime.fromisoformat(when)
+        then = then.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN
+    return Markup('<time datetime="{}">{}</time>').format(then.isoformat(), then.strftime("%Y-%m-%d %H:%M"))
+
+
+def plain(text: Any, longest: int = _SHORT) -> str:
+    """Somebody's name or word, on one line."""
+    found = printable(" ".join(str(text)[: 4 * longest].split()))
+    return found if len(found) <= longest else f"{found[:longest]}…"
+
+
+def words(text: Any) -> str:
+    """The game's own words for things, such as `topped_out`, as people write them."""
+    return plain(text).replace("_", " ")
+
+
+def command(text: str) -> Markup:
+    """A command line that can be copied."""
+    return Markup('<code class="command">{}</code>').format(escape(text))
+
+
+class Pages:
+    """Makes pages of templates.
+
+    Args:
+        live: Whether a server stands behind them; else they are files.
+    """
+
+    def __init__(self, *, live: bool) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {
+            "number": number,
+            "interval": interval,
+            "ranks": ranks,
+            "percent": percent,
+            "seconds": seconds,
+            "dollars": dollars,
+            "moment": moment,
+            "plain": plain,
+            "words": words,
+            "command": command,
+        }
+        self._environment.globals |= {"live": live, "policy": EXPORT_POLICY}
+        self.live = live
+
+    def page(self, template: str, address: str, context: Mapping[str, Any]) -> bytes:
+        """A whole page.
+
+        Args:
+            template: File in `templates`.
+            address: The page's own, such as `models/0123.html`, from which links to others are told.
+            context: What the template shows.
+        """
+        root = "../" * address.count("/")
+        return self._environment.get_template(template).render(root=root, address=address, **context).encode()

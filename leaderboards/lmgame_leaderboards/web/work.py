@@ -1,0 +1,38 @@
+"""Makes a ledger in a process of its own: `python -m lmgame_leaderboards.web.work`, the order on standard input.
+
+The order is a JSON object: `db` (a store's URL), `clock`, `cards`, `rounds`. The ledger goes to standard output.
+"""
+
+import json
+import sys
+
+from lmgame_common import LmgameError
+from lmgame_leaderboards.store import Store
+from lmgame_leaderboards.web.ledger import ledger_document
+
+
+def main() -> int:
+    """Work an order off."""
+    order = json.load(sys.stdin)
+    try:
+        with Store.open(order["db"]) as store:
+            state = store.state()  # before the games: one that comes in between is seen at the next look
+            games = store.games(clock=order["clock"])
+            published = store.published() if order["clock"] == "paused" else []
+        document = ledger_document(
+            games,
+            clock=order["clock"],
+            state=state,
+            cards=order["cards"],
+            published=published,
+            rounds=order["rounds"],
+        )
+    except LmgameError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    json.dump(document, sys.stdout, separators=(",", ":"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

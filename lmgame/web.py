@@ -1,0 +1,84 @@
+"""The web pages: a local server over the results store and the folders of runs, or the same as files."""
+
+import secrets
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from lmgame.theatre import Theatre
+from lmgame_common import UsageError, is_loopback
+from lmgame_leaderboards.store.place import database_url
+from lmgame_leaderboards.web.app import create_app
+from lmgame_leaderboards.web.folders import Shelf
+from lmgame_leaderboards.web.keeper import Keeper, cache_folder
+from lmgame_leaderboards.web.site import Site, order
+
+TOKEN_ENVIRONMENT = "LMGAME_VIEW_TOKEN"
+"""The variable that holds the token which visitors of other machines must know."""
+
+
+def folders_of(given: Sequence[Path]) -> list[Path]:
+    """The folders to look for runs in: those given, else `runs`. Raises UsageError for one that isn't there."""
+    for folder in given:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder. Give folders that hold runs, such as runs/.")
+    return list(given) or [Path("runs")]
+
+
+def check_host(host: str, allow_remote: bool, token: str | None) -> str | None:
+    """The token that visitors must know, or None where only this machine can visit.
+
+    Args:
+        host: The address to listen on.
+        allow_remote: Whether other machines may visit.
+        token: As given; None: one is made up, where one is needed.
+
+    Raises:
+        UsageError: For an address that others can reach without `allow_remote`, and for a token that is easily guessed.
+    """
+    if not allow_remote:
+        if not is_loopback(host):
+            raise UsageError(
+                f"--host {host} can be reached from other machines. Add --allow-remote, and visitors will be asked for "
+                "a token; or leave --host out."
+            )
+        return None
+    if token is not None and len(token) < 16:
+        raise UsageError(f"The token in {TOKEN_ENVIRONMENT} is too short: give at least 16 characters, or none.")
+    return token or secrets.token_urlsafe(24)
+
+
+def server(
+    roots: Sequence[Path],
+    listening: socket.socket,
+    *,
+    db: str | None = None,
+    token: str | None = None,
+    hosts: Sequence[str] = (),
+    rounds: int = 1000,
+) -> None:
+    """Serve the pages until the process is told to stop.
+
+    Args:
+        roots: Folders to look for runs in.
+        listening: Where to serve them.
+        db: The results store, as `--db`.
+        token: What visitors must know; None: nothing.
+        hosts: Names by which it may be reached, beside this machine's.
+        rounds: Of the bootstrap behind the intervals.
+
+    Raises:
+        UsageError: For a store that there can't be.
+    """
+    url = database_url(db).render_as_string(hide_password=False)
+    theatre = Theatre()
+    keeper = Keeper(url, order(theatre.sheets()), cache=cache_folder(), rounds=rounds)
+    shelf = Shelf(roots)
+    site = Site(shelf, theatre, keeper.ledger, live=True)
+    app = create_app(site, keeper, token=token, hosts=hosts)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="on"
+    )
+    uvicorn.Server(config).run(sockets=[listening])
