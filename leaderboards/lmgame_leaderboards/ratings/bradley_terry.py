@@ -49,8 +49,10 @@ LONGEST_STEP = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Matches counted by game, ordered pair and seating; all that the likelihood depends on. Arrays of length c, ordered
-    by game, of which each has at least one match."""
+    """Matches counted by game, ordered pair and seating; all that the likelihood depends on.
+
+    Arrays of length c, ordered by game; each game has at least one match.
+    """
 
     players: int
     games: int
@@ -181,7 +183,7 @@ def fit(
 
     Args:
         cells: What was played.
-        counts: How it went, from `Cells.counts`.
+        counts: How it went, from `Cells.counts` or `Cells.resampled`.
         prior_mean: Centre of the prior; None: 0.
         start: Parameters to start from; None: 0.
         steps: Most steps.
