@@ -17,7 +17,7 @@ from lmgame_leaderboards.run_folder import EPISODES, RUN_FILE
 
 SCAN_EVERY = 3.0
 """Seconds for which a list of folders holds."""
-RESERVED = ("index", "data", "events")
+RESERVED = re.compile(r"index(-[0-9]+)?|data|events")
 """Names of our own pages beside those of records."""
 
 
@@ -47,7 +47,8 @@ def record_id(path: Path) -> str:
 
 
 def _plain(name: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}", name) and name not in RESERVED and ".." not in name:
+    plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}", name) and ".." not in name
+    if plain and not RESERVED.fullmatch(name):
         return name
     return f"x{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:16]}"
 
@@ -89,12 +90,12 @@ class Shelf:
 
     def place(self, source: str) -> tuple[Folder, str] | None:
         """Folder and id of the record that lay there when it was taken in; None where there is no such folder."""
-        if not source:
-            return None
         path = Path(source)
         folder = path.parent.parent
+        if path.parent.name not in (EPISODES, GAMES):
+            return None
         if folder not in self._known:
-            self._known[folder] = self._add(folder) if path.parent.name in (EPISODES, GAMES) else None
+            self._known[folder] = self._add(folder)
         found = self._known[folder]
         return (found, record_id(path)) if found else None
 
