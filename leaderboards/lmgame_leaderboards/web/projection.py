@@ -64,6 +64,9 @@ class Projection:
         self._wanted: list[int] = []
         self._running = self._closed = False
         self._replay: Replay | None = None
+        """While it is drawn, for the thread that draws alone."""
+        self._replayed: list[dict[str, Any]] = []
+        """The list of decisions that it plays; there is another one once the record has been begun anew."""
         self._at = 0
         self.problem = ""
         """Why it can't be drawn any further, if it can't."""
@@ -83,7 +86,10 @@ class Projection:
             grown = self._tail.read()
             if self.log.decisions is not decisions:  # begun anew
                 self._parts.clear()
-                self._close_replay()
+                self._open.clear()
+                self.size, self.problem = 0, ""
+                if not self._running:
+                    self._close_replay()
             if len(self.log.decisions) != count or (self.log.outcome is not None) != ended:
                 self._open.add(count // PART)
             return grown
@@ -140,34 +146,40 @@ class Projection:
                     self._close_replay()
                 self._changed.notify_all()
                 return
-            log, decisions = self.log, list(self.log.decisions)
+            decisions, outcome = self.log.decisions, self.log.outcome
+            known = list(decisions)
+        part, full, problem = None, False, ""
         try:
-            part, full = self._draw(number, log, decisions)
-        except Exception as error:  # a game of somebody else may fail in any way; the rest of the page is still good
-            told = str(error) if isinstance(error, LmgameError) else f"{type(error).__name__}: {error}"
-            with self._changed:
-                self.problem = printable(told)
-                self._running = False
+            if self._replayed is not decisions:
                 self._close_replay()
-                self._changed.notify_all()
-            return
+                self._replayed = decisions
+            part, full = self._draw(number, known, outcome)
+        except Exception as error:  # a game of somebody else may fail in any way; the rest of the page is still good
+            problem = printable(str(error) if isinstance(error, LmgameError) else f"{type(error).__name__}: {error}")
         with self._changed:
-            self._parts[number] = part
-            self.size += sum(len(frame or "") for frame in part["frames"])
-            if full or len(decisions) == len(self.log.decisions):
-                self._open.discard(number)
+            if self.log.decisions is decisions:  # else it was begun anew meanwhile, and this counts no more
+                self.problem = problem
+                if part is not None:
+                    self.size += _size(part) - _size(self._parts.get(number))
+                    self._parts[number] = part
+                    if full or (len(known) == len(decisions) and outcome is self.log.outcome):
+                        self._open.discard(number)
             self._changed.notify_all()
-        try:
-            self._pool.submit(self._work)
-        except RuntimeError:  # the pool was shut down meanwhile
+            if not self.problem:
+                with suppress(RuntimeError):  # the pool was shut down meanwhile
+                    self._pool.submit(self._work)
+                    return
             self._running = False
+            self._close_replay()
 
-    def _draw(self, number: int, log: EpisodeLog, decisions: list[dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+    def _draw(
+        self, number: int, decisions: list[dict[str, Any]], outcome: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], bool]:
         """A part, and whether all of its moments have their decisions."""
         start, stop = number * PART, min((number + 1) * PART, len(decisions))
         if self._replay is None or self._at > start:
             self._close_replay()
-            self._replay, self._at = self._stage.replay(log, self.path), 0
+            self._replay, self._at = self._stage.replay(self.log, self.path), 0
         replay = self._replay
         while self._at < start:
             self._pass(replay, decisions[self._at])
@@ -178,8 +190,8 @@ class Projection:
             self._at += 1
         full = stop == start + PART
         if not full:
-            if log.outcome is not None:
-                replay.end(log.outcome)
+            if outcome is not None:
+                replay.end(outcome)
             scenes.append(replay.now())
         return _part(scenes), full
 
@@ -193,6 +205,10 @@ class Projection:
             with suppress(Exception):
                 self._replay.close()
         self._replay, self._at = None, 0
+
+
+def _size(part: dict[str, Any] | None) -> int:
+    return sum(len(frame or "") for frame in part["frames"]) if part else 0
 
 
 def _part(scenes: list[Scene]) -> dict[str, Any]:
