@@ -2,17 +2,20 @@
 
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 
 from lmgame.theatre import Theatre
 from lmgame_common import UsageError, is_loopback
+from lmgame_leaderboards.store import Store
 from lmgame_leaderboards.store.place import database_url
 from lmgame_leaderboards.web.app import create_app
+from lmgame_leaderboards.web.export import check_target, export_site
 from lmgame_leaderboards.web.folders import Shelf
-from lmgame_leaderboards.web.keeper import Keeper, cache_folder
+from lmgame_leaderboards.web.keeper import CLOCKS, Keeper, cache_folder
+from lmgame_leaderboards.web.ledger import Ledger, ledger_document
 from lmgame_leaderboards.web.site import Site, order
 
 TOKEN_ENVIRONMENT = "LMGAME_VIEW_TOKEN"
@@ -82,3 +85,57 @@ def server(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="on"
     )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def export_pages(
+    roots: Sequence[Path],
+    out: Path,
+    *,
+    db: str | None = None,
+    megabytes: float = 200.0,
+    rounds: int = 1000,
+    note: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Write the pages as files.
+
+    Args:
+        roots: Folders to look for runs in.
+        out: The folder to write: new, empty, or an earlier export, which is replaced.
+        db: The results store, as `--db`.
+        megabytes: Of frames, at most.
+        rounds: Of the bootstrap behind the intervals.
+        note: Told how far it is.
+
+    Returns:
+        What was written and what was left out, in words.
+
+    Raises:
+        UsageError: If the folder holds something else, or can't be written.
+        StoreError: If the store can't be read.
+    """
+    if not megabytes >= 0:
+        raise UsageError(f"--max-size is megabytes, zero or more, not {megabytes}.")
+    check_target(out)
+    theatre = Theatre()
+    cards = order(theatre.sheets())
+    ledgers: dict[str, Ledger] = {}
+    with Store.open(db) as store:
+        note("working out standings")
+        for clock in CLOCKS:
+            published = store.published() if clock == "paused" else []
+            games = store.games(clock=clock)
+            document = ledger_document(games, clock=clock, cards=cards, published=published, rounds=rounds)
+            ledgers[clock] = Ledger.of(document)
+    shelf = Shelf(roots)
+    for ledger in ledgers.values():
+        shelf.take(game.source for game in ledger.games)
+    site = Site(shelf, theatre, ledgers.get, live=False)
+    try:
+        done = export_site(site, out, megabytes=megabytes, note=note)
+    except OSError as error:
+        raise UsageError(
+            f"Can't write {out}: {error.strerror or error}. Choose another folder for --export."
+        ) from error
+    finally:
+        site.close()
+    return f"{out / 'index.html'}: {done.told(megabytes)}"

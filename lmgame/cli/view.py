@@ -37,8 +37,10 @@ def view(
     export: Annotated[
         Path | None,
         typer.Option(
-            "--export", help="Write the pages into this folder instead, to be opened from disk or published.",
-            rich_help_panel=OUTPUT, show_default=False,
+            "--export",
+            help="Write the pages into this folder instead, to be opened from disk or published.",
+            rich_help_panel=OUTPUT,
+            show_default=False,
         ),
     ] = None,
     max_size: Annotated[
@@ -46,12 +48,14 @@ def view(
     ] = 200.0,
 ) -> None:
     """Look at standings and watch games in the browser."""
-    from lmgame.web import TOKEN_ENVIRONMENT, check_host, folders_of, server  # slow to load
+    from lmgame.web import TOKEN_ENVIRONMENT, check_host, export_pages, folders_of, server  # slow to load
 
     console = Console(highlight=False, stderr=True)
     roots = folders_of(folders or [])
     if export is not None:
-        done = export_pages(roots, export, db=db, megabytes=max_size, note=lambda text: console.print(text, markup=False))
+        done = export_pages(
+            roots, export, db=db, megabytes=max_size, note=lambda text: console.print(text, markup=False)
+        )
         Console(highlight=False).print(done, markup=False, soft_wrap=True)
         return
     given = os.environ.get(TOKEN_ENVIRONMENT) or None

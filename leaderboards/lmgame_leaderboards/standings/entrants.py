@@ -49,6 +49,17 @@ class Field:
     left_out: list[tuple[Seated, ...]]
     """Games that don't count, because one of their players was asked in other words since."""
 
+    def only(self, label: str) -> "Field":
+        """The games under some conditions alone; players are called as they are among all games."""
+        games = [seats for seats in self.games if seats[0].conditions == label]
+        playing = {one.entrant for seats in games for one in seats}
+        return Field(
+            {id_: entrant for id_, entrant in self.entrants.items() if id_ in playing},
+            games,
+            (label,),
+            [seats for seats in self.left_out if seats[0].conditions == label],
+        )
+
 
 def field_of(games: Sequence[PlayedGame]) -> Field:
     """Sort games by conditions and players.

@@ -86,7 +86,7 @@ class Standings:
 
 
 def standings_of(
-    games: Sequence[PlayedGame],
+    games: Sequence[PlayedGame] | Field,
     *,
     baselines: Mapping[str, Mapping[str, BaselineRecord]] | None = None,
     published: Sequence[PublishedScore] = (),
@@ -96,7 +96,7 @@ def standings_of(
     """The standings by some games: one game's, or several games' together, each of which then weighs the same.
 
     Args:
-        games: All of one clock; others don't belong into one table.
+        games: All of one clock; others don't belong into one table. Or the field that was made of them.
         baselines: Reference scores of games' cards, for rows of their own.
         published: Scores from elsewhere; those under rules that were played here are shown beside.
         anchor: The model whose rating is 0, where it plays; else the mean is.
@@ -105,10 +105,10 @@ def standings_of(
     Raises:
         UsageError: For games of several clocks.
     """
-    clocks = {game.clock for game in games}
+    field = games if isinstance(games, Field) else field_of(games)
+    clocks = {seats[0].game.clock for seats in (*field.games, *field.left_out)}
     if len(clocks) > 1:
         raise UsageError("Games of the paused and of the real-time clock are never ranked together: choose one clock.")
-    field = field_of(games)
     matches = matches_of(field)
     meetings = Meetings.of(matches) if len(matches.game) else None
     ratings, warnings = _ratings(field, matches, anchor, rounds)
@@ -129,13 +129,10 @@ def standings_of(
     )
 
 
-def standings_by_game(games: Sequence[PlayedGame], **settings: Any) -> dict[str, Standings]:
+def standings_by_game(games: Sequence[PlayedGame] | Field, **settings: Any) -> dict[str, Standings]:
     """Standings of each conditions' games alone, by label; arguments and errors as of `standings_of`."""
-    field = field_of(games)
-    return {
-        label: standings_of([seats[0].game for seats in field.games if seats[0].conditions == label], **settings)
-        for label in field.conditions
-    }
+    field = games if isinstance(games, Field) else field_of(games)
+    return {label: standings_of(field.only(label), **settings) for label in field.conditions}
 
 
 def left_out(count: int) -> str:

@@ -201,9 +201,9 @@ def ledger_document(
     played = [game for game in games if not any(seat.player.copy_number for seat in game.seats)]
     found = field_of(played)
     known = {"baselines": _baselines(played, cards), "published": published, "rounds": rounds}
-    boards = {label: _board(standings) for label, standings in standings_by_game(played, **known).items()}
+    boards = {label: _board(standings) for label, standings in standings_by_game(found, **known).items()}
     if len(boards) > 1:
-        boards = {JOINT: _board(standings_of(played, **known)), **boards}
+        boards = {JOINT: _board(standings_of(found, **known)), **boards}
     ids = {id_: number for number, id_ in enumerate(found.entrants)}
     numbers = {label: number for number, label in enumerate(found.conditions)}
     counts: dict[str, int] = defaultdict(int)

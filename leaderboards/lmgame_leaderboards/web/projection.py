@@ -142,7 +142,7 @@ class Projection:
             number = None if self._closed else self._next()
             if number is None:
                 self._running = False
-                if self._closed:
+                if self._closed or self.log.outcome is not None:  # whatever comes now is drawn already
                     self._close_replay()
                 self._changed.notify_all()
                 return
@@ -234,8 +234,11 @@ class Projector:
     Args:
         stage: Knows the games.
         pool: Where they are drawn.
-        room: Bytes that drawn parts may take together; those looked at longest ago go first.
+        room: Bytes that drawn parts may take together; records looked at longest ago go first.
     """
+
+    MOST = 64
+    """Records at a time, whatever they take: each may hold a game."""
 
     def __init__(self, stage: Stage, pool: Executor, room: int = 256 * 1024 * 1024) -> None:
         self._stage, self._pool, self._room = stage, pool, room
@@ -247,7 +250,9 @@ class Projector:
         with self._lock:
             found = self._kept.pop(path, None) or Projection(path, self._stage, self._pool)
             self._kept[path] = found
-            while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > self._room:
+            while len(self._kept) > 1 and (
+                len(self._kept) > self.MOST or sum(one.size for one in self._kept.values()) > self._room
+            ):
                 self._kept.popitem(last=False)[1].close()
         try:
             found.refresh()

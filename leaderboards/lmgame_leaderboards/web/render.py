@@ -132,6 +132,8 @@ class Pages:
         }
         self._environment.globals |= {"live": live, "policy": EXPORT_POLICY}
         self.live = live
+        self.footer = ""
+        """What stands below every page."""
 
     def page(self, template: str, address: str, context: Mapping[str, Any]) -> bytes:
         """A whole page.
@@ -142,4 +144,8 @@ class Pages:
             context: What the template shows.
         """
         root = "../" * address.count("/")
-        return self._environment.get_template(template).render(root=root, address=address, **context).encode()
+        return (
+            self._environment.get_template(template)
+            .render(root=root, address=address, footer=self.footer, **context)
+            .encode()
+        )

@@ -56,8 +56,8 @@ class Site:
         self.shelf, self.stage, self.live = shelf, stage, live
         self.pages, self.sums = Pages(live=live), Sums()
         self._ledgers = ledgers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="draw")
-        self.projector = Projector(stage, self._pool)
+        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="draw")
+        self.projector = Projector(stage, self.pool)
         self._sheets: list[GameSheet] | None = None
         self._routes: list[tuple[re.Pattern[str], Callable[..., Content]]] = [
             (re.compile(pattern), handler)
@@ -83,7 +83,7 @@ class Site:
     def close(self) -> None:
         """Let go of all games."""
         self.projector.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
     def get(self, address: str) -> Content:
         """What is at an address.

@@ -223,6 +223,15 @@
     return here >= length - 1 ? ended : here;
   }
 
+  function turningPoint() { // what there is to say of this moment, if it is the decisive one
+    if (sides.length < 2 || at !== decisive() || !tracks.every(function (track) { return track.index.outcome; })) { return ""; }
+    var lead = final(sides[0]) - final(sides[1]);
+    if (lead === 0) { return ""; }
+    var loser = sides[lead > 0 ? 1 : 0], winner = sides[lead > 0 ? 0 : 1];
+    if (loser.track !== winner.track && at === loser.track.index.n - 1) { return ": the last one of " + loser.name; }
+    return at >= length - 1 ? ": the last one" : ": from here on " + winner.name + " stays ahead";
+  }
+
   // ---- Showing a moment.
   function number(value) {
     if (value === null || value === undefined) { return "–"; }
@@ -249,7 +258,7 @@
     });
     sides.forEach(showSide);
     document.getElementById("scrubber").value = at;
-    document.getElementById("moment").textContent = "decision " + at.toLocaleString("en") + " of " + length.toLocaleString("en");
+    document.getElementById("moment").textContent = "decision " + at.toLocaleString("en") + " of " + length.toLocaleString("en") + turningPoint();
     drawCursor();
   }
   function fill(words, text) {
@@ -273,7 +282,7 @@
     var score = index.score[here], before = scoreBefore(side, here);
     var figures = [];
     if (!index.seat) { figures.push("score " + number(before) + " → " + number(score)); }
-    if (index.latency[here] !== null) { figures.push(number(index.latency[here]) + " s" + (index.first[here] !== null && index.first[here] !== undefined ? ", first token after " + number(index.first[here]) + " s" : "")); }
+    if (index.latency[here]) { figures.push(number(index.latency[here]) + " s" + (index.first[here] !== null && index.first[here] !== undefined ? ", first token after " + number(index.first[here]) + " s" : "")); }
     if (index.prompt[here] !== null && index.prompt[here] !== undefined) { figures.push(number(index.prompt[here]) + " prompt" + (index.cached[here] ? " (" + number(index.cached[here]) + " cached)" : "") + " + " + number(index.completion[here]) + " answer tokens" + (index.reasoning[here] ? " (" + number(index.reasoning[here]) + " reasoning)" : "")); }
     if (index.cost[here]) { figures.push("$" + index.cost[here].toPrecision(3)); }
     if (index.waited[here]) { figures.push(number(index.waited[here]) + " frames went by while it thought"); }
@@ -407,7 +416,7 @@
         if (verdict !== "ok" && mine(side, moment) && bad.length < 2000) { bad.push([moment, scoreAt(side, moment)]); }
       });
     });
-    series.push({ type: "scatter", name: "unusable answer", data: bad, symbol: "diamond", symbolSize: 8, itemStyle: { color: colour("--bad") }, silent: true });
+    if (bad.length) { series.push({ type: "scatter", name: "unusable answer", data: bad, symbol: "diamond", symbolSize: 8, itemStyle: { color: colour("--bad") }, silent: true }); }
     chart.setOption({
       animation: false, textStyle: { fontFamily: "inherit" },
       legend: { show: sides.length > 1 || bad.length > 0, textStyle: { color: colour("--soft") }, top: 0, selectedMode: false },

@@ -1,0 +1,222 @@
+"""The site as files: opened from disk by a double click, or published anywhere as it is.
+
+Pages, data and frames are those of the server, at the same addresses. Scripts are classic ones, data comes as scripts,
+and links are relative, since browsers let pages from disk do no more.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmgame_common import LmgameError, UsageError
+from lmgame_leaderboards.web import addresses
+from lmgame_leaderboards.web.folders import Folder
+from lmgame_leaderboards.web.ledger import JOINT
+from lmgame_leaderboards.web.pages.runs import RECORDS, RUNS
+from lmgame_leaderboards.web.projection import Projection, parts_of
+from lmgame_leaderboards.web.render import STATIC
+from lmgame_leaderboards.web.site import Site
+from lmgame_leaderboards.web.track import index_document, script, words_document
+
+MARK = "lmgame-export.txt"
+"""A file that tells an export of ours, which may be replaced, from other folders."""
+PAIRS = 5000
+"""Most pairs of models whose matches get pages."""
+WORKERS = 2
+MEGABYTE = 1_000_000
+
+
+@dataclass(slots=True)
+class Exported:
+    """What an export holds."""
+
+    pages: int = 0
+    records: int = 0
+    framed: int = 0
+    """Records with frames."""
+    frame_bytes: int = 0
+    left_out: int = 0
+    """Records whose frames had no room."""
+    undrawn: int = 0
+    """Records that can't be drawn here, such as those of other rules."""
+    unread: int = 0
+    """Records that can't be read."""
+    pairs_left_out: int = 0
+
+    def told(self, megabytes: float) -> str:
+        """What it holds, and what it left out, in words."""
+        size = self.frame_bytes / MEGABYTE
+        text = f"{self.pages:,} pages, {self.records:,} games, frames of {self.framed:,} of them ({size:.1f} MB)"
+        if self.left_out:
+            text += f"; frames of {self.left_out:,} games are left out, since {megabytes:g} MB are full (--max-size)"
+        if self.undrawn:
+            text += f"; {self.undrawn:,} games can't be drawn here"
+        if self.unread:
+            text += f"; {self.unread:,} records can't be read"
+        if self.pairs_left_out:
+            text += f"; matches of {self.pairs_left_out:,} pairs of models are left out"
+        return text
+
+
+def check_target(out: Path) -> None:
+    """Raise UsageError unless an export may be written there: nothing, an empty folder, or an earlier export."""
+    if out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir())):
+        return
+    if out.exists() or out.is_symlink():
+        raise UsageError(f"{out} holds something else. Choose a new or empty folder for --export; nothing was changed.")
+
+
+def export_site(site: Site, out: Path, *, megabytes: float, note: Callable[[str], None] = lambda _: None) -> Exported:
+    """Write the whole site into a folder, which appears, or replaces an earlier export, once all of it is written.
+
+    Args:
+        site: Not live.
+        out: The folder.
+        megabytes: Of frames, at most; the newest runs come first. Frames of a game are written whole or not at all.
+        note: Told how far it is.
+
+    Raises:
+        UsageError: If the folder holds something else.
+        OSError: If it can't be written.
+    """
+    check_target(out)
+    draft = out.with_name(f"{out.name}.draft")
+    if draft.exists():
+        check_target(draft)
+        shutil.rmtree(draft)
+    draft.mkdir(parents=True)
+    (draft / MARK).write_text("Made by `lmgame view --export`; the next export replaces this folder.\n")
+    done = Exported()
+    folders = site.shelf.folders()
+    _records(site, folders, draft, done, int(megabytes * MEGABYTE), note)
+    note("writing pages")
+    done.pages, done.pairs_left_out = 0, 0
+    site.pages.footer = done.told(megabytes)
+    for address in _addresses(site, folders, done):
+        try:
+            content = site.get(address)
+        except LmgameError as error:
+            content = site.problem(address, "This can't be shown", str(error))
+        _write(draft / address, content.body)
+        done.pages += address.endswith(".html")
+    shutil.copytree(STATIC, draft / "static")
+    if out.exists():
+        shutil.rmtree(out)
+    draft.rename(out)
+    return done
+
+
+def _write(path: Path, body: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+
+
+def _addresses(site: Site, folders: list[Folder], done: Exported) -> Iterator[str]:
+    """All pages and pictures, but for those of records' parts."""
+    yield from ("index.html", "games.html", "match.html")
+    for clock in site.clocks():
+        ledger = site.ledger(clock)
+        assert ledger is not None
+        if clock == "realtime":
+            yield addresses.board(clock, JOINT)
+        yield from (addresses.board(clock, label) for label in ledger.conditions)
+        for player in ledger.players:
+            yield addresses.model(clock, player)
+        pairs = 0
+        for player in ledger.players:
+            for opponent in dict.fromkeys(bout.opponent for bout in ledger.bouts(player)):
+                pairs += 1
+                if pairs <= PAIRS:
+                    yield addresses.versus(clock, player, opponent)
+        done.pairs_left_out += max(0, pairs - PAIRS)
+    for sheet in site.sheets():
+        yield addresses.game(sheet.name)
+        if site.stage.poster(sheet.game, sheet.preset) is not None:
+            yield addresses.game(sheet.name).replace(".html", ".webp")
+    for page in range(max(1, -(-len(folders) // RUNS))):
+        yield addresses.runs(page + 1)
+    for folder in folders:
+        records = folder.records()
+        for page in range(max(1, -(-len(records) // RECORDS))):
+            yield addresses.folder(folder.id, page + 1)
+        for record in records:
+            yield addresses.record(folder.id, record)
+
+
+def _records(
+    site: Site, folders: list[Folder], draft: Path, done: Exported, room: int, note: Callable[[str], None]
+) -> None:
+    """All records' data, with frames as long as there is room."""
+    todo = [(folder, record, path) for folder in folders for record, path in folder.records().items()]
+
+    def drawn(item: tuple[Folder, str, Path]) -> tuple[list[bytes] | None, list[bytes], bytes, int, bool]:
+        folder, record, path = item
+        return _drawn(site, path, f"{folder.id}/{record}", frames=done.frame_bytes < room)
+
+    with ThreadPoolExecutor(WORKERS) as workers:
+        # In small bunches, so that drawing stops soon after the room is full.
+        for start in range(0, len(todo), 2 * WORKERS):
+            bunch = todo[start : start + 2 * WORKERS]
+            for (folder, record, _), result in zip(bunch, workers.map(_or_none(drawn), bunch), strict=True):
+                if result is None:
+                    done.unread += 1
+                    continue
+                framed, plain, index, size, failed = result
+                done.records += 1
+                done.undrawn += failed
+                fits = framed is not None and done.frame_bytes + size <= room
+                if fits:
+                    done.framed += 1
+                    done.frame_bytes += size
+                elif not failed:
+                    done.left_out += 1
+                place = draft / "runs" / folder.id / record
+                _write(place / "data.js", index)
+                for number, part in enumerate(framed if fits and framed is not None else plain):
+                    _write(place / f"part-{number}.js", part)
+            note(f"{min(start + len(bunch), len(todo)):,} of {len(todo):,} games")
+
+
+def _or_none[A, R](call: Callable[[A], R]) -> Callable[[A], R | None]:
+    """The same call, which answers None where a record can't be read."""
+
+    def called(item: A) -> R | None:
+        try:
+            return call(item)
+        except LmgameError:
+            return None
+
+    return called
+
+
+def _drawn(
+    site: Site, path: Path, id_: str, *, frames: bool
+) -> tuple[list[bytes] | None, list[bytes], bytes, int, bool]:
+    """A record's parts with frames (None where there are none), without them, its index, the size of the frames, and
+    whether it can't be drawn."""
+    projection = Projection(path, site.stage, site.pool)
+    try:
+        projection.refresh()
+        log = projection.log
+        index = script("lmgame.track", index_document(log, id_))
+        numbers = range(parts_of(len(log.decisions)))
+        words = [words_document(log, number) for number in numbers]
+        plain = [script("lmgame.part", id_, number, {**words[number], "unseen": ""}) for number in numbers]
+        if not frames:
+            return None, plain, index, 0, False
+        drawn = [projection.part(number, patience=3600) for number in numbers]
+        if any(part is None for part in drawn):
+            told = [
+                {**words[number], **(part or {}), "unseen": projection.problem} for number, part in enumerate(drawn)
+            ]
+            return None, [script("lmgame.part", id_, number, part) for number, part in enumerate(told)], index, 0, True
+        size = projection.size
+        whole = [
+            script("lmgame.part", id_, number, {**words[number], **(part or {}), "unseen": ""})
+            for number, part in enumerate(drawn)
+        ]
+        return whole, plain, index, size, False
+    finally:
+        projection.close()
