@@ -18,7 +18,8 @@ class Scale:
         known = [value for value in values if value is not None]
         self.low, self.high = (min(known), max(known)) if known else (0.0, 1.0)
         if self.low == self.high:
-            self.low, self.high = self.low - 1, self.high + 1
+            room = max(1.0, abs(self.low) * 1e-6)  # one more than a huge number is the same number
+            self.low, self.high = self.low - room, self.high + room
 
     def at(self, value: float) -> float:
         """Pixels from the left."""

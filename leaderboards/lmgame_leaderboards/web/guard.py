@@ -12,10 +12,9 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,12 +90,13 @@ class Guard:
             )
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_visit(request):
             return PlainTextResponse("Pages of other sites may link here, and no more.\n", 403)
-        if request.method == "POST" and request.url.path == "/login" and self._token is not None:
+        path = request.scope["path"]  # `url` is put together from what the request says of its host
+        if request.method == "POST" and path == "/login" and self._token is not None:
             return await self._logged_in(request)
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("Nothing here can be changed.\n", 405, {"allow": "GET, HEAD"})
-        free = request.url.path.startswith("/static/")  # our own files, the same for everybody
-        if self._token is not None and not free and not self._may(headers):
+        free = path.startswith("/static/")  # our own files, the same for everybody
+        if self._token is not None and not free and not self._may(request):
             return Response(self._login(False), 401, media_type="text/html")
         return None
 
@@ -106,16 +106,14 @@ class Guard:
             return True
         return self._token is not None and _is_address(name)
 
-    def _may(self, headers: Headers) -> bool:
+    def _may(self, request: Request) -> bool:
         assert self._token is not None
-        kind, _, given = headers.get("authorization", "").partition(" ")
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and _same(given.strip(), self._token):
             return True
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return cookie is not None and _same(cookie.value, self._cookie)
+        # As browsers write them: other servers of this machine may have set cookies that no standard knows.
+        cookie = request.cookies.get(COOKIE)
+        return cookie is not None and _same(cookie, self._cookie)
 
     async def _logged_in(self, request: Request) -> Response:
         """Take the token from the form, and give a cookie for it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isinf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ _SHORT = 120
 
 def number(value: float | None, digits: int | None = None) -> str:
     """With thousands apart and a true minus sign; by default with about four digits that count."""
-    if value is None:
+    if value is None or isnan(value):
         return UNKNOWN
+    if isinf(value):
+        return "∞" if value > 0 else "−∞"
     if digits is None:
         size = abs(value)
         digits = 0 if value == int(value) or size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
