@@ -53,9 +53,8 @@ def view(
     console = Console(highlight=False, stderr=True)
     roots = folders_of(folders or [])
     if export is not None:
-        done = export_pages(
-            roots, export, db=db, megabytes=max_size, note=lambda text: console.print(text, markup=False)
-        )
+        with console.status("") as status:
+            done = export_pages(roots, export, db=db, megabytes=max_size, note=status.update)
         Console(highlight=False).print(done, markup=False, soft_wrap=True)
         return
     given = os.environ.get(TOKEN_ENVIRONMENT) or None

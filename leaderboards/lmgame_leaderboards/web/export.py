@@ -5,10 +5,11 @@ and links are relative, since browsers let pages from disk do no more.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lmgame_common import LmgameError, UsageError
 from lmgame_leaderboards.web import addresses
@@ -150,31 +151,34 @@ def _records(
 ) -> None:
     """All records' data, with frames as long as there is room."""
     todo = [(folder, record, path) for folder in folders for record, path in folder.records().items()]
+    full = room <= 0
 
-    def drawn(item: tuple[Folder, str, Path]) -> tuple[list[bytes] | None, list[bytes], bytes, int, bool]:
+    def drawn(item: tuple[Folder, str, Path]) -> _Drawn:
         folder, record, path = item
-        return _drawn(site, path, f"{folder.id}/{record}", frames=done.frame_bytes < room)
+        return _drawn(site, path, f"{folder.id}/{record}", frames=not full)
 
     with ThreadPoolExecutor(WORKERS) as workers:
         # In small bunches, so that drawing stops soon after the room is full.
         for start in range(0, len(todo), 2 * WORKERS):
             bunch = todo[start : start + 2 * WORKERS]
-            for (folder, record, _), result in zip(bunch, workers.map(_or_none(drawn), bunch), strict=True):
-                if result is None:
+            for (folder, record, _), found in zip(bunch, workers.map(_or_none(drawn), bunch), strict=True):
+                if found is None:
                     done.unread += 1
                     continue
-                framed, plain, index, size, failed = result
-                done.records += 1
-                done.undrawn += failed
-                fits = framed is not None and done.frame_bytes + size <= room
-                if fits:
+                parts = found.plain
+                if found.failed:
+                    done.undrawn += 1
+                elif found.framed is not None and done.frame_bytes + found.size <= room:
+                    parts = found.framed
                     done.framed += 1
-                    done.frame_bytes += size
-                elif not failed:
+                    done.frame_bytes += found.size
+                else:
+                    full = True
                     done.left_out += 1
+                done.records += 1
                 place = draft / "runs" / folder.id / record
-                _write(place / "data.js", index)
-                for number, part in enumerate(framed if fits and framed is not None else plain):
+                _write(place / "data.js", found.index)
+                for number, part in enumerate(parts):
                     _write(place / f"part-{number}.js", part)
             note(f"{min(start + len(bunch), len(todo)):,} of {len(todo):,} games")
 
@@ -191,32 +195,42 @@ def _or_none[A, R](call: Callable[[A], R]) -> Callable[[A], R | None]:
     return called
 
 
-def _drawn(
-    site: Site, path: Path, id_: str, *, frames: bool
-) -> tuple[list[bytes] | None, list[bytes], bytes, int, bool]:
-    """A record's parts with frames (None where there are none), without them, its index, the size of the frames, and
-    whether it can't be drawn."""
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A record's scripts."""
+
+    index: bytes
+    plain: list[bytes]
+    """Its parts without frames, or with those that could be drawn before it failed."""
+    framed: list[bytes] | None = None
+    """Its parts with frames; None where there are none."""
+    size: int = 0
+    """Bytes of the frames."""
+    failed: bool = False
+    """Whether it can't be drawn, or not to its end."""
+
+
+def _drawn(site: Site, path: Path, id_: str, *, frames: bool) -> _Drawn:
+    """A record's scripts, with frames if they are wanted. Raises RecordError if it can't be read."""
     projection = Projection(path, site.stage, site.pool)
     try:
         projection.refresh()
         log = projection.log
         index = script("lmgame.track", index_document(log, id_))
-        numbers = range(parts_of(len(log.decisions)))
-        words = [words_document(log, number) for number in numbers]
-        plain = [script("lmgame.part", id_, number, {**words[number], "unseen": ""}) for number in numbers]
-        if not frames:
-            return None, plain, index, 0, False
-        drawn = [projection.part(number, patience=3600) for number in numbers]
-        if any(part is None for part in drawn):
-            told = [
-                {**words[number], **(part or {}), "unseen": projection.problem} for number, part in enumerate(drawn)
+        words = [words_document(log, number) for number in range(parts_of(len(log.decisions)))]
+
+        def scripts(drawn: Sequence[Mapping[str, Any] | None], unseen: str) -> list[bytes]:
+            return [
+                script("lmgame.part", id_, number, {**said, **(part or {}), "unseen": unseen})
+                for number, (said, part) in enumerate(zip(words, drawn, strict=True))
             ]
-            return None, [script("lmgame.part", id_, number, part) for number, part in enumerate(told)], index, 0, True
-        size = projection.size
-        whole = [
-            script("lmgame.part", id_, number, {**words[number], **(part or {}), "unseen": ""})
-            for number, part in enumerate(drawn)
-        ]
-        return whole, plain, index, size, False
+
+        plain = scripts([None] * len(words), "")
+        if not frames:
+            return _Drawn(index, plain)
+        drawn = [projection.part(number, patience=3600) for number in range(len(words))]
+        if any(part is None for part in drawn):
+            return _Drawn(index, scripts(drawn, projection.problem), failed=True)
+        return _Drawn(index, plain, scripts(drawn, ""), projection.size)
     finally:
         projection.close()
