@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 2.0
 """Seconds between two looks at the store, which cost a query each."""
 CLOCKS = ("paused", "realtime")
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, RecursionError)
+"""What reading something else as a ledger may raise."""
 
 
 def cache_folder() -> Path:
@@ -159,24 +161,25 @@ class Keeper:
     async def _make(self, clock: str, kept: _Kept) -> None:
         wanted, kept.since = kept.wanted, time.monotonic()
         order = {"db": self._db, "clock": clock, "cards": self._cards, "rounds": self._rounds}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lmgame_leaderboards.web.work"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = None
         try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "lmgame_leaderboards.web.work"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
             out, errors = await process.communicate(json.dumps(order).encode())
             if process.returncode:
                 told = errors.decode(errors="replace").strip().rpartition("\n")[2]
                 raise ValueError(told or f"the process ended with {process.returncode}")
             kept.ledger = await asyncio.to_thread(self._taken, clock, out)
             kept.failed = kept.tried = ""
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (*UNREADABLE, OSError) as error:
             kept.failed, kept.tried = f"The standings couldn't be worked out: {error}", wanted
             logger.warning("%s", kept.failed)
         finally:
-            if process.returncode is None:
+            if process and process.returncode is None:
                 with suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
@@ -203,5 +206,5 @@ class Keeper:
         file = self._file(clock)
         try:
             return None if file is None else Ledger.of(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except (*UNREADABLE, OSError):
             return None
