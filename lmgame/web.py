@@ -1,7 +1,6 @@
 """The web pages: a local server over the results store and the folders of runs, or the same as files."""
 
 import secrets
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from lmgame_leaderboards.store.place import database_url
 from lmgame_leaderboards.web.app import create_app
 from lmgame_leaderboards.web.export import check_target, export_site
 from lmgame_leaderboards.web.folders import Shelf
-from lmgame_leaderboards.web.keeper import CLOCKS, Keeper, cache_folder
+from lmgame_leaderboards.web.keeper import CLOCKS, Keeper
 from lmgame_leaderboards.web.ledger import Ledger, ledger_document
 from lmgame_leaderboards.web.site import Site, order
 
@@ -53,23 +52,23 @@ def check_host(host: str, allow_remote: bool, token: str | None) -> str | None:
     return token or secrets.token_urlsafe(24)
 
 
-def server(
+def make_server(
     roots: Sequence[Path],
-    listening: socket.socket,
     *,
     db: str | None = None,
     token: str | None = None,
     hosts: Sequence[str] = (),
+    cache: Path | None = None,
     rounds: int = 1000,
-) -> None:
-    """Serve the pages until the process is told to stop.
+) -> uvicorn.Server:
+    """The server of the pages, not yet running: `run(sockets=[…])` serves until the process is told to stop.
 
     Args:
         roots: Folders to look for runs in.
-        listening: Where to serve them.
         db: The results store, as `--db`.
         token: What visitors must know; None: nothing.
         hosts: Names by which it may be reached, beside this machine's.
+        cache: The folder where standings are kept for the next time; None: nowhere.
         rounds: Of the bootstrap behind the intervals.
 
     Raises:
@@ -77,14 +76,12 @@ def server(
     """
     url = database_url(db).render_as_string(hide_password=False)
     theatre = Theatre()
-    keeper = Keeper(url, order(theatre.sheets()), cache=cache_folder(), rounds=rounds)
-    shelf = Shelf(roots)
-    site = Site(shelf, theatre, keeper.ledger, live=True)
+    keeper = Keeper(url, order(theatre.sheets()), cache=cache, rounds=rounds)
+    site = Site(Shelf(roots), theatre, keeper.ledger, live=True)
     app = create_app(site, keeper, token=token, hosts=hosts)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="on"
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
     )
-    uvicorn.Server(config).run(sockets=[listening])
 
 
 def export_pages(

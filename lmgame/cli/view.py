@@ -48,7 +48,8 @@ def view(
     ] = 200.0,
 ) -> None:
     """Look at standings and watch games in the browser."""
-    from lmgame.web import TOKEN_ENVIRONMENT, check_host, export_pages, folders_of, server  # slow to load
+    from lmgame.web import TOKEN_ENVIRONMENT, check_host, export_pages, folders_of, make_server  # slow to load
+    from lmgame_leaderboards.web.keeper import cache_folder
 
     console = Console(highlight=False, stderr=True)
     roots = folders_of(folders or [])
@@ -65,7 +66,8 @@ def view(
     console.print(f"http://{name}:{where}/  (Ctrl-C stops it)", markup=False, soft_wrap=True)
     if token is not None and given is None:
         console.print(f"Token for visitors: {token}", markup=False, soft_wrap=True)
-    server(roots, listening, db=db, token=token, hosts=[host, *(allow_host or [])])
+    visited = make_server(roots, db=db, token=token, hosts=[host, *(allow_host or [])], cache=cache_folder())
+    visited.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

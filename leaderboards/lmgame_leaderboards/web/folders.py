@@ -101,7 +101,8 @@ class Shelf:
 
     def take(self, sources: Iterable[str]) -> None:
         """Look for the folders that the store's games came from."""
-        for source in sources:
+        one_each = {source[: max(source.rfind("/"), source.rfind("\\"))]: source for source in sources}
+        for source in one_each.values():
             self.place(source)
 
     def _scan(self) -> None:

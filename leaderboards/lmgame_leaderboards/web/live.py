@@ -70,7 +70,7 @@ class _Game:
             "seat": last.get("seat", 0),
             "moves": " ".join(printable(str(move))[:40] for move in last.get("moves", [])[:MOVES]),
             "verdict": printable(str(last.get("verdict", "")))[:40],
-            "latency": None if latency is None else round(latency, 2),
+            "latency": round(latency, 2) if latency else None,
             "frame": self._picture(),
         }
 

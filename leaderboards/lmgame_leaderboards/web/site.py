@@ -59,6 +59,8 @@ class Site:
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="draw")
         self.projector = Projector(stage, self.pool)
         self._sheets: list[GameSheet] | None = None
+        self._shelved: dict[str, Ledger] = {}
+        """Ledgers whose games' folders are on the shelf."""
         self._routes: list[tuple[re.Pattern[str], Callable[..., Content]]] = [
             (re.compile(pattern), handler)
             for pattern, handler in (
@@ -109,7 +111,11 @@ class Site:
 
     def ledger(self, clock: str) -> Ledger | None:
         """The newest ledger of a clock."""
-        return self._ledgers(clock)
+        found = self._ledgers(clock)
+        if found is not None and self._shelved.get(clock) is not found:
+            self.shelf.take(game.source for game in found.games)
+            self._shelved[clock] = found
+        return found
 
     def clocks(self) -> list[str]:
         """Clocks of which there are games."""
@@ -187,16 +193,19 @@ class Site:
 
     def _runs(self, page: str | None) -> Content:
         number = int(page or 1)
+        self.clocks()
         return self._page("runs.html", addresses.runs(number), runs_page(self.shelf, self.sums, number))
 
     def folder(self, id_: str) -> Folder:
         """The folder of that id. Raises NotThereError if there is none."""
+        self.clocks()  # for the folders that their games came from
         if (found := self.shelf.folder(id_)) is None:
             raise NotThereError("There is no such run. It may have been moved or deleted.")
         return found
 
     def record(self, folder: str, record: str) -> tuple[Folder, Path]:
         """A record by ids. Raises NotThereError if there is none."""
+        self.clocks()
         if (found := self.shelf.record(folder, record)) is None:
             raise NotThereError("There is no such record. It may have been moved or deleted.")
         return found

@@ -66,7 +66,7 @@ def sum_of(log: EpisodeLog, id_: str) -> RecordSum:
         faults=len(log.faults),
         tokens=tokens if known else None,
         cost=usage.cost_usd,
-        latency=latency.median,
+        latency=latency.median or None,  # 0 is that of a player that nobody had to wait for
         finished=(outcome or {}).get("time", 0.0),
     )
 
