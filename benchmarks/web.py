@@ -6,9 +6,9 @@ server. Then pages, asked for through the application itself, each `REQUESTS` ti
 limit is 0.3 s. The same again while another process makes the next ledger, as after each game that comes into the
 store, until it has been taken in.
 
-Then records: 1,000 decisions of Tetris, 300 of Super Mario Bros, a match of hold'em. Seconds until the page, its data and its
-first part are there, of which the limit is 1 s; and of another part asked for right then, as who jumps to it does. Each
-is opened on a site of its own, which has drawn nothing yet.
+Then records: 1,000 decisions of Tetris, 300 of Super Mario Bros, a match of hold'em. Seconds until the page, its data
+and its first part are there, of which the limit is 1 s; and of another part asked for right then, as who jumps to it
+does. Each is opened on a site of its own, which has drawn nothing yet.
 """
 
 import argparse
