@@ -129,7 +129,7 @@ def sort_in(log: EpisodeLog, line: dict[str, Any], number: int) -> None:
     if adapter is None:
         return
     try:
-        adapter.validate_python(line)
+        adapter.validate_python(line, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])

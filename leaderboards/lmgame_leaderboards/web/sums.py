@@ -1,5 +1,6 @@
 """What the records of a folder come to, each read again only when it has changed."""
 
+import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class RecordSum:
 
 
 def sum_of(log: EpisodeLog, id_: str) -> RecordSum:
-    """Sum up a record. Raises RecordError where its header doesn't tell who plays."""
+    """Sum up a record. Raises RecordError where its header doesn't tell who plays, or a number in it is none."""
     header, decisions, outcome = log.header, log.decisions, log.outcome
     if not header:
         return RecordSum(id_, problem="It has no header yet.")
@@ -53,13 +54,17 @@ def sum_of(log: EpisodeLog, id_: str) -> RecordSum:
     verdicts = Counter(line["verdict"] for line in decisions if line["verdict"] != "ok")
     tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
     known = usage.prompt_tokens is not None or usage.completion_tokens is not None
+    scores = scores_of(log)
+    numbers = *scores, tokens, usage.cost_usd or 0.0, latency.median or 0.0
+    if not all(abs(number) <= sys.float_info.max for number in numbers):
+        raise RecordError(f"{log.path} is damaged: a score, a count, a price or a time in it is no number.")
     return RecordSum(
         id=id_,
         names=tuple(names),
         game=plain(header.get("game", "")),
         preset=plain(header.get("preset", "")),
         seed=header.get("seed"),
-        scores=tuple(scores_of(log)),
+        scores=tuple(scores),
         decisions=len(decisions),
         outcome=words(outcome["outcome"]) if outcome else None,
         unusable=", ".join(f"{count} {plain(verdict, 40)}" for verdict, count in verdicts.most_common(6)),
@@ -72,12 +77,14 @@ def sum_of(log: EpisodeLog, id_: str) -> RecordSum:
 
 
 def scores_of(log: EpisodeLog) -> list[float]:
-    """The final scores by seat, or those so far."""
+    """The final scores by seat, or those so far. Raises RecordError for a seat that there isn't."""
     if log.outcome:
         return list(log.outcome.get("scores") or [log.outcome["score"]])
     scores = [0.0] * max(1, len(log.header.get("seats") or ()))
     for line in log.decisions:
-        scores[line.get("seat", 0)] = line["score"]
+        if not 0 <= (seat := line.get("seat", 0)) < len(scores):
+            raise RecordError(f"{log.path} is damaged: decision {line['index']} is that of seat {seat}.")
+        scores[seat] = line["score"]
     return scores
 
 

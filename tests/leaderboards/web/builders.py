@@ -1,5 +1,6 @@
 """Records, folders and a stage for tests of the pages, which need no games; and a browser of a few lines."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ def header_line(**changed: Any) -> bytes:
     return line("header", **({"schema_version": 1} | make_header(**changed)))
 
 
-def decision_line(index: int, score: float = 0.0, **changed: Any) -> bytes:
+def decision_line(index: int, score: Any = 0.0, **changed: Any) -> bytes:
     return line("decision", **make_decision(index, score, **changed))
 
 
@@ -63,7 +64,11 @@ def append(path: Path, *lines: bytes) -> None:
 def write_record(path: Path, decisions: int, *, over: bool = True, header: Any = None, **changed: Any) -> Path:
     """A record in which each decision is worth 1."""
     scores = {} if len((header or {}).get("seats", ())) < 2 else {"scores": [1.0, 0.0]}
-    append(path, header_line(**(header or {})), *(decision_line(i, i + 1.0, **changed) for i in range(decisions)))
+    append(
+        path,
+        header_line(**(header or {})),
+        *(decision_line(i, **({"score": i + 1.0} | changed)) for i in range(decisions)),
+    )
     if over:
         append(path, outcome_line(float(decisions), decisions, **scores))
     return path
@@ -185,7 +190,7 @@ class FakeStage:
                 preset="standard",
                 version=1,
                 title=game.title(),
-                prompt=HOSTILE,
+                prompt='Play <b>well</b> & "fast".',
                 controls=[("left", "one to the left")],
                 facts=[("Score", "points")],
                 score="points",
@@ -260,3 +265,77 @@ async def ask(
     start = told[0]
     found = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
     return Answer(start["status"], found, b"".join(message.get("body", b"") for message in told[1:]))
+
+
+class Stream:
+    """A visitor who listens to events: `async with`, then `next()`."""
+
+    def __init__(self, app: ASGIApp, path: str, query: str = "", **headers: str) -> None:
+        self._app, self._rest = app, ""
+        self._told: asyncio.Queue[Message] = asyncio.Queue()
+        self._gone = asyncio.Event()
+        given = {"host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "client": ("127.0.0.1", 1234),
+            "server": ("127.0.0.1", 7860),
+        }
+
+    async def __aenter__(self) -> "Stream":
+        self._task = asyncio.create_task(self._run())
+        self.start = await self._message()
+        self.headers = {name.decode(): value.decode() for name, value in self.start["headers"]}
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gone.set()
+        async with asyncio.timeout(10):
+            await self._task
+
+    async def _run(self) -> None:
+        asked = False
+
+        async def receive() -> Message:
+            nonlocal asked
+            if not asked:
+                asked = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+
+        await self._app(self._scope, receive, self._told.put)
+
+    async def _message(self) -> Message:
+        async with asyncio.timeout(10):
+            return await self._told.get()
+
+    async def block(self) -> str | None:
+        """What comes up to the next empty line; None at the end."""
+        while "\n\n" not in self._rest:
+            message = await self._message()
+            self._rest += message.get("body", b"").decode().replace("\r\n", "\n")
+            if not message.get("more_body") and "\n\n" not in self._rest:
+                return None
+        block, _, self._rest = self._rest.partition("\n\n")
+        return block
+
+    async def next(self, *, heartbeats: bool = False) -> dict[str, str] | None:
+        """The next event, each field of it once; a comment stands under an empty name. None at the end."""
+        while (block := await self.block()) is not None:
+            fields: dict[str, str] = {}
+            for one in block.split("\n"):
+                name, _, value = one.partition(":")
+                assert name not in fields, f"{name} stands twice in {block!r}"
+                fields[name] = value.removeprefix(" ")
+            if heartbeats or set(fields) != {""}:
+                return fields
+        return None

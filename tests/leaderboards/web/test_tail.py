@@ -107,6 +107,8 @@ def test_a_restart_makes_decisions_void_in_a_new_list(path: Path):
         ([header_line(), header_line()], "second header"),
         ([header_line(), decision_line(1)], "decision 1 where 0 was due"),
         ([header_line(), line("decision", index=0)], "line 2 is damaged"),
+        ([header_line(), decision_line(0, score="5")], "line 2 is damaged"),
+        ([header_line(), decision_line(0, latency={"total": "0.5"})], "line 2 is damaged"),
         ([header_line(), outcome_line(), decision_line(0)], "line 3 is damaged"),
         ([line("header", **({"schema_version": 999} | make_header()))], "999"),
     ],

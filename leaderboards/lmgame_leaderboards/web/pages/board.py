@@ -87,7 +87,7 @@ def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_
     return {
         "name": plain(row["name"]),
         "to": addresses.model(ledger.clock, row["player"]) if row["player"] else None,
-        "harness": ", ".join(row["harness"]),
+        "harness": plain(", ".join(row["harness"])),
         "reference": row["reference"],
         "baseline": row["baseline"],
         "rank": row["rank"],
