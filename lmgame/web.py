@@ -1,6 +1,8 @@
 """The web pages: a local server over the results store and the folders of runs, or the same as files."""
 
+import asyncio
 import secrets
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -52,6 +54,18 @@ def check_host(host: str, allow_remote: bool, token: str | None) -> str | None:
     return token or secrets.token_urlsafe(24)
 
 
+class _Server(uvicorn.Server):
+    """Ends event streams before it waits for connections to end."""
+
+    def __init__(self, closing: asyncio.Event, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing.set()
+        await super().shutdown(sockets)
+
+
 def make_server(
     roots: Sequence[Path],
     *,
@@ -78,9 +92,11 @@ def make_server(
     theatre = Theatre()
     keeper = Keeper(url, order(theatre.sheets()), cache=cache, rounds=rounds)
     site = Site(Shelf(roots), theatre, keeper.ledger, live=True)
-    app = create_app(site, keeper, token=token, hosts=hosts)
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    closing = asyncio.Event()
+    app = create_app(site, keeper, token=token, hosts=hosts, closing=closing)
+    return _Server(
+        closing,
+        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1),
     )
 
 

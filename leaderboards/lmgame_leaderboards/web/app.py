@@ -34,6 +34,7 @@ def create_app(
     token: str | None = None,
     hosts: Collection[str] = (),
     heartbeat: float = HEARTBEAT,
+    closing: asyncio.Event | None = None,
 ) -> ASGIApp:
     """The whole server.
 
@@ -43,6 +44,7 @@ def create_app(
         token: What visitors must know; None: nothing, which is for this machine alone.
         hosts: Names by which it may be reached, beside this machine's.
         heartbeat: Seconds of silence of an event stream, after which one is sent.
+        closing: Set when the server is about to stop; then event streams end.
     """
 
     @asynccontextmanager
@@ -60,7 +62,7 @@ def create_app(
 
     def stream(events: AsyncIterator[tuple[int, dict[str, Any]] | None], name: str) -> AsyncIterator[ServerSentEvent]:
         async def told() -> AsyncIterator[ServerSentEvent]:
-            async for event in events:
+            async for event in _until(closing, events):
                 if event is None:
                     yield ServerSentEvent(comment="still here")
                 else:
@@ -107,6 +109,30 @@ def create_app(
         return _response(content)
 
     return Guard(app, token=token, hosts=hosts, login=lambda wrong: _login(site, wrong))
+
+
+async def _until[T](closing: asyncio.Event | None, events: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The events that come before the server closes."""
+    if closing is None:
+        async for event in events:
+            yield event
+        return
+    closed = asyncio.ensure_future(closing.wait())
+    try:
+        while True:
+            event = asyncio.ensure_future(anext(events))
+            try:
+                await asyncio.wait({event, closed}, return_when=asyncio.FIRST_COMPLETED)
+                if not event.done():
+                    return
+                yield event.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                event.cancel()
+                await asyncio.gather(event, return_exceptions=True)
+    finally:
+        closed.cancel()
 
 
 def _number(text: str | None) -> int:

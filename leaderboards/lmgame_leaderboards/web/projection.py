@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from lmgame_common import LmgameError, RecordError, printable
@@ -27,7 +28,7 @@ PART = 16
 def picture(frame: Frame) -> bytes:
     """A frame as WebP without loss."""
     buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "WEBP", lossless=True, method=2, quality=30)
+    Image.fromarray(frame).save(buffer, "WEBP", lossless=True, method=1, quality=0)
     return buffer.getvalue()
 
 
@@ -213,11 +214,11 @@ def _size(part: dict[str, Any] | None) -> int:
 
 def _part(scenes: list[Scene]) -> dict[str, Any]:
     frames: list[str | None] = []
-    last = b""
+    last: Frame | None = None
     for scene in scenes:
-        image = picture(scene.frame)
-        frames.append(None if image == last else data_uri(image))
-        last = image
+        same = last is not None and np.array_equal(scene.frame, last)
+        frames.append(None if same else data_uri(picture(scene.frame)))
+        last = scene.frame
     height, width = scenes[0].frame.shape[:2] if scenes else (0, 0)
     return {
         "frames": frames,

@@ -103,7 +103,7 @@ def words(text: Any) -> str:
 
 def command(text: str) -> Markup:
     """A command line that can be copied."""
-    return Markup('<code class="command">{}</code>').format(escape(text))
+    return Markup('<code class="command" tabindex="0">{}</code>').format(escape(text))
 
 
 class Pages:

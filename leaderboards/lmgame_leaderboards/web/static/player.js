@@ -65,7 +65,8 @@
 
   // ---- Which records, and which moment: from the page, or from the address behind the "#".
   function fromHash() {
-    var hash = decodeURIComponent(location.hash.slice(1));
+    var hash = "";
+    try { hash = decodeURIComponent(location.hash.slice(1)); } catch (error) { /* then it names nothing */ }
     if (player.dataset.tracks) { return { ids: [player.dataset.tracks], moment: hash.replace(/^@/, "") }; }
     var parts = hash.split("@");
     return { ids: parts[0].split("+"), moment: parts[1] || "" };
