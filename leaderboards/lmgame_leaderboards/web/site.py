@@ -137,7 +137,7 @@ class Site:
         here = addresses.board(clock, JOINT if label == ledger.first_board else label)
         if label not in ledger.boards and clock != "paused":
             raise NotThereError("No games of the real-time clock are in the results store.")
-        context = board_page(ledger, label, self.clocks())
+        context = board_page(ledger, label, self.clocks(), self.sheets())
         return self._page("board.html", here, context)
 
     def _board_of(self, realtime: str | None, name: str) -> Content:
@@ -146,7 +146,7 @@ class Site:
         if label is None:
             raise NotThereError("No such games are in the results store.")
         address = addresses.board(clock, label)
-        return self._page("board.html", address, board_page(self._known(clock), label, self.clocks()))
+        return self._page("board.html", address, board_page(self._known(clock), label, self.clocks(), self.sheets()))
 
     def _player(self, ledger: Ledger, name: str) -> str:
         if (found := addresses.players_by_slug(ledger).get(name)) is None:

@@ -8,19 +8,21 @@ from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.ledger import JOINT, Ledger
 from lmgame_leaderboards.web.render import interval, number, plain
+from lmgame_leaderboards.web.stage import GameSheet
 
 DRAWN = 30
 """Most players in a chart."""
 UNUSABLE = ("illegal", "unparsable", "truncated", "refused", "timeout")
 
 
-def board_page(ledger: Ledger, label: str, clocks: Sequence[str]) -> dict[str, Any]:
+def board_page(ledger: Ledger, label: str, clocks: Sequence[str], sheets: Sequence[GameSheet] = ()) -> dict[str, Any]:
     """A leaderboard.
 
     Args:
         ledger: Of the clock.
         label: Whose board; `JOINT` for all games together.
         clocks: Those of which there are games.
+        sheets: The games, whose reference scores are drawn beside.
     """
     board = ledger.boards.get(label)
     return {
@@ -29,7 +31,7 @@ def board_page(ledger: Ledger, label: str, clocks: Sequence[str]) -> dict[str, A
         "clock": ledger.clock,
         "choices": _choices(ledger, label, clocks),
         "board": board and _table(ledger, label, board),
-        "charts": board and _charts(ledger, label, board),
+        "charts": board and _charts(ledger, label, board, _references(ledger, label, sheets)),
         "notes": board["notes"] if board else [],
         "published": _published(board["published"]) if board else [],
         "games_counted": ledger.conditions[label]["n"] if label in ledger.conditions else len(ledger.games),
@@ -115,7 +117,19 @@ def _drawn_score(score: Mapping[str, Any] | None, scale: Scale) -> Any:
     return drawn_interval(score["mean"], score["ci95"], scale, told=told)
 
 
-def _charts(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, Any]:
+def _references(ledger: Ledger, label: str, sheets: Sequence[GameSheet]) -> dict[str, float]:
+    """Mean reference scores of the card under which these games were played, by player."""
+    if not label or ledger.conditions[label]["options"]:
+        return {}
+    played = ledger.conditions[label]
+    for sheet in sheets:
+        same = (sheet.game, sheet.preset, sheet.version) == (played["game"], played["preset"], played["version"])
+        if same and played["max_decisions"] in (None, sheet.max_decisions):
+            return {player: score.mean for player, score in sheet.baselines.items()}
+    return {}
+
+
+def _charts(ledger: Ledger, label: str, board: Mapping[str, Any], references: Mapping[str, float]) -> dict[str, Any]:
     """What the charts draw."""
     names = {player: plain(about["name"], 40) for player, about in ledger.players.items()}
     matrix = board["matrix"]
@@ -130,7 +144,7 @@ def _charts(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, A
             },
             "of": board["met"],
         },
-        "scores": _distributions(ledger, label, board, names) if label else None,
+        "scores": _distributions(ledger, label, references, names) if label else None,
         "costs": _costs(board, label),
     }
 
@@ -142,20 +156,17 @@ def five_numbers(scores: Sequence[float]) -> list[float]:
     return [min(scores), *quantiles(scores, n=4, method="inclusive"), max(scores)]
 
 
-def _distributions(ledger: Ledger, label: str, board: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _distributions(
+    ledger: Ledger, label: str, references: Mapping[str, float], names: Mapping[str, str]
+) -> dict[str, Any]:
     """How the scores of each player are spread, the best mean first, beside the game's reference scores."""
     found = sorted(ledger.scores(label).items(), key=lambda item: -fmean(item[1]))
-    baselines = [
-        {"name": plain(row["name"]), "mean": score["mean"], "ci95": score["ci95"]}
-        for row in board["rows"]
-        if row["baseline"] and (score := _score_of(row, label))
-    ]
     return {
         "players": [names[player] for player, _ in found[:DRAWN]],
         "boxes": [five_numbers(scores) for _, scores in found[:DRAWN]],
         "n": [len(scores) for _, scores in found[:DRAWN]],
         "points": [sorted(scores) if len(scores) <= 60 else [] for _, scores in found[:DRAWN]],
-        "baselines": baselines,
+        "baselines": [{"name": plain(player), "mean": mean} for player, mean in references.items()],
         "of": len(found),
     }
 
@@ -179,7 +190,7 @@ def _costs(board: Mapping[str, Any], label: str) -> dict[str, Any]:
                 "latency": row["latency_median"],
             }
         )
-    kinds = [kind for kind in ("tokens", "cost", "latency") if any(point[kind] is not None for point in points)]
+    kinds = [kind for kind in ("tokens", "cost", "latency") if sum(point[kind] is not None for point in points) > 1]
     return {"points": points, "kinds": kinds, "value": "rating, Elo points" if board["rated"] else "mean score"}
 
 

@@ -71,7 +71,7 @@ def _scores(ledger: Ledger, player: str) -> list[dict[str, Any]]:
         if own is None or score is None:
             continue
         marks = [
-            (f"{plain(row['name'])}, card: {number(other['mean'])}", other["mean"])
+            (f"{plain(row['name'])}{', card' if row['baseline'] else ''}: {number(other['mean'])}", other["mean"])
             for row in rows
             if row["baseline"] or row["player"] == player or row["model"] in ("random", "scripted")
             for other in row["games"]
@@ -128,7 +128,7 @@ def _extremes(ledger: Ledger, games: Sequence[Game], player: str, shelf: Shelf) 
             continue
         ordered = sorted(own, key=lambda game: game.side(player).score)
         for word, game in (("best", ordered[-1]), ("worst", ordered[0])):
-            found.append({"what": f"{word} of {plain(label)}", **listed_game(ledger, game, player, shelf)})
+            found.append({"what": word, **listed_game(ledger, game, player, shelf)})
     return found
 
 

@@ -15,7 +15,7 @@ from lmgame_leaderboards.schema import RunRecord
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Folder, Shelf, changed
-from lmgame_leaderboards.web.render import interval, number, plain
+from lmgame_leaderboards.web.render import interval, number, plain, words
 from lmgame_leaderboards.web.sums import RecordSum, Sums
 
 RUNS = 50
@@ -150,7 +150,7 @@ def _asked_for(record: RunRecord | ArenaRecord) -> list[tuple[str, str]]:
         "lmgame": versions.lmgame,
         "Python": versions.python,
     }
-    return [(plain(key), plain(value)) for key, value in settings.items() if value is not None]
+    return [(words(key), plain(value)) for key, value in settings.items() if value is not None]
 
 
 def record_row(folder: Folder, row: RecordSum) -> dict[str, Any]:

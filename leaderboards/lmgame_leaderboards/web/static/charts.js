@@ -71,16 +71,18 @@
     var narrow = drawn.getWidth() < 560;
     var points = [];
     found.points.forEach(function (values, row) { values.forEach(function (value) { points.push([value, row]); }); });
+    var all = found.boxes.reduce(function (values, box) { return values.concat([box[0], box[4]]); }, found.baselines.map(function (line) { return line.mean; }));
+    var least = Math.min.apply(null, all), most = Math.max.apply(null, all), logarithmic = least > 0 && most / least > 100;
     drawn.setOption(Object.assign(base(), {
-      grid: { left: 8, right: 24, top: 30, bottom: 30, containLabel: true },
-      xAxis: axis({ type: "value", name: "score", nameLocation: "middle", nameGap: 26, scale: true }),
+      grid: { left: 8, right: 44, top: 30, bottom: 30, containLabel: true },
+      xAxis: axis({ type: logarithmic ? "log" : "value", name: logarithmic ? "score (logarithmic)" : "score", nameLocation: "middle", nameGap: 26, scale: true }),
       yAxis: axis({ type: "category", inverse: true, data: found.players.map(function (name, row) { return short(name, narrow ? 12 : 26) + " (" + found.n[row] + ")"; }) }),
       series: [
         {
           type: "boxplot", data: found.boxes, itemStyle: { color: colour("--box"), borderColor: colour("--accent") },
           markLine: {
             silent: false, symbol: "none", lineStyle: { type: "dashed", color: colour("--soft"), width: 1.5 },
-            data: found.baselines.map(function (line) { return { name: line.name, xAxis: line.mean, label: { formatter: line.name, color: colour("--soft"), position: "start" } }; })
+            data: found.baselines.map(function (line) { return { name: line.name, xAxis: line.mean, label: { formatter: line.name, color: colour("--soft"), position: "end" } }; })
           },
           tooltip: { formatter: function (item) { var box = item.value; return found.players[item.dataIndex] + "\nleast " + round(box[1]) + ", median " + round(box[3]) + ", most " + round(box[5]); } }
         },
