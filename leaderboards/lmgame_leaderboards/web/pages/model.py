@@ -123,7 +123,7 @@ def _extremes(ledger: Ledger, games: Sequence[Game], player: str, shelf: Shelf) 
     for game in games:
         by_conditions[game.conditions].append(game)
     found = []
-    for label, own in by_conditions.items():
+    for own in by_conditions.values():
         if len(own) < 2:
             continue
         ordered = sorted(own, key=lambda game: game.side(player).score)
