@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -21,6 +22,8 @@ from lmgame_leaderboards.web.render import number
 from lmgame_leaderboards.web.site import Site
 from lmgame_leaderboards.web.stage import Replay
 from lmgame_leaderboards.web.sums import sum_of
+
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a folder that somebody watches."""
@@ -136,6 +139,8 @@ class FolderWatch:
         self._done: set[str] = set()
         self._watchers = 0
         self._task: asyncio.Task[None] | None = None
+        self._watching = asyncio.Lock()
+        """One task at a time looks: the one before may still wait for its thread."""
         self._changed = asyncio.Event()
         self._rated: tuple[float, int] = (0.0, -1)
 
@@ -171,13 +176,29 @@ class FolderWatch:
                 self._task = None
 
     async def _watch(self) -> None:
+        async with self._watching:
+            await self._look_again_and_again()
+
+    async def _look_again_and_again(self) -> None:
+        look: asyncio.Future[bool] | None = None
+        failed = ""
         try:
             while True:
-                if await asyncio.to_thread(self._look):
+                look = asyncio.ensure_future(asyncio.to_thread(self._look))
+                try:
+                    changed = await asyncio.shield(look)
+                except Exception as error:  # a folder of somebody else may hold anything; the next look may be better
+                    changed = False
+                    if failed != repr(error):
+                        failed = repr(error)
+                        logger.exception("%s can't be looked at", self.folder.path)
+                if changed:
                     self._changed.set()
                     self._changed = asyncio.Event()
                 await asyncio.sleep(LOOK_EVERY)
         finally:
+            if look and not look.done():  # its thread goes on whoever waits for it
+                await asyncio.wait([look])
             for game in self._games.values():
                 game.close()
             self._games.clear()

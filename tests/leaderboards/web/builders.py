@@ -153,6 +153,10 @@ class FakeReplay:
         self.ended = True
 
     def now(self) -> Scene:
+        if self.closed:
+            self.stage.misuses.append("looked at after it was closed")
+        self.stage.drawing.set()
+        self.stage.gate.wait(10)
         return self._scene()
 
     def _scene(self) -> Scene:
