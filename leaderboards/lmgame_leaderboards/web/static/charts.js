@@ -82,7 +82,7 @@
           type: "boxplot", data: found.boxes, itemStyle: { color: colour("--box"), borderColor: colour("--accent") },
           markLine: {
             silent: false, symbol: "none", lineStyle: { type: "dashed", color: colour("--soft"), width: 1.5 },
-            data: found.baselines.map(function (line) { return { name: line.name, xAxis: line.mean, label: { formatter: line.name, color: colour("--soft"), position: "end" } }; })
+            data: found.baselines.map(function (line) { return { name: line.name, xAxis: line.mean, label: { formatter: line.name, color: colour("--soft"), position: "start" } }; })
           },
           tooltip: { formatter: function (item) { var box = item.value; return found.players[item.dataIndex] + "\nleast " + round(box[1]) + ", median " + round(box[3]) + ", most " + round(box[5]); } }
         },
