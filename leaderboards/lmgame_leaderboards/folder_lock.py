@@ -52,7 +52,7 @@ def lock_folder(path: Path, what: str = "run") -> FileLock:
 def in_use(path: Path) -> bool:
     """Whether a live process of this machine writes in a folder, or one of another machine may; for people to know,
     without touching the lock."""
-    found = re.fullmatch(r"process (\d+) on (.+)\n?", _note(path))
+    found = re.fullmatch(r"process (\d{1,10}) on (.+)\n?", _note(path))
     return found is not None and (found[2] != socket.gethostname() or psutil.pid_exists(int(found[1])))
 
 

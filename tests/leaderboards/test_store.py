@@ -230,3 +230,41 @@ def test_tables_of_somebody_else_are_left_alone(store: Store, url: str) -> None:
         connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
     with pytest.raises(StoreError, match=r"tables of the same names \(games, players, published, seats\)"):
         Store.open(url)
+
+
+def test_its_state_changes_with_what_is_in_it_and_with_nothing_else(store: Store) -> None:
+    states = [store.state()]
+    score = PublishedScore(source="somewhere", model="m", game="tetris", harness=False, scores=(1.0,))
+    changes = [
+        lambda: store.put([make_game(0)]),
+        lambda: store.put([make_game(1), make_shared(1)]),
+        lambda: store.put([make_game(0, (make_seat(score=99.0),), finished=2000.0)]),  # played again
+        lambda: store.put_published([score]),
+    ]
+    for change in changes:
+        change()
+        states.append(store.state())
+        change()
+        assert store.state() == states[-1], "the same put in once more is nothing new"
+    assert len(set(states)) == len(states) and all(isinstance(state, str) for state in states)
+    store.games()
+    assert store.state() == states[-1]
+
+
+def test_its_state_is_that_of_the_games_whatever_their_order(tmp_path: Path) -> None:
+    put = [make_game(seed) for seed in range(20)]
+    found = set()
+    for at, games_ in enumerate((put, put[::-1])):
+        with Store.open(str(tmp_path / f"{at}.sqlite")) as store:
+            for one in games_:
+                store.put([one])
+            found.add(store.state())
+    assert len(found) == 1
+
+
+def test_published_scores_that_change_change_its_state(store: Store) -> None:
+    score = PublishedScore(source="somewhere", model="m", game="tetris", harness=False, scores=(1.0,))
+    store.put_published([score])
+    before = store.state()
+    store.put_published([replace(score, scores=(2.0,))])
+    assert store.state() != before
