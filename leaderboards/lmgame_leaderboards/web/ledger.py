@@ -6,58 +6,23 @@ pages only look things up.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from heapq import nsmallest
 from typing import Any
 
 from lmgame_leaderboards.played import PlayedGame
 from lmgame_leaderboards.published import PublishedScore
 from lmgame_leaderboards.schema import BaselineRecord
 from lmgame_leaderboards.standings import Entrant, Standings, field_of, notes_of, standings_by_game, standings_of
+from lmgame_leaderboards.web.gamelist import Game, Games, Side, columns
 
-FORM = 1
+FORM = 2
 """Rises when the ledger's document changes, so that older ones are made anew."""
 JOINT = ""
 """Label of the board over all games together."""
 MATRIX = 30
 """Most players whose pairwise results are drawn; a model's page has all of its opponents."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One seat of a game."""
-
-    player: str
-    """The entrant's id."""
-    score: float
-    decisions: int
-    tokens: int | None
-    cost: float | None
-    """US dollars."""
-    latency: float | None
-    """Median of its answers, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Game:
-    """A finished game."""
-
-    conditions: str
-    seed: int
-    outcome: str
-    finished: float
-    """Unix time."""
-    source: str
-    """Where its record lay when it was taken in."""
-    sides: tuple[Side, ...]
-
-    def side(self, player: str) -> Side:
-        """The first seat of that player, who must be in it."""
-        return next(side for side in self.sides if side.player == player)
-
-    def side_of(self, seat: int) -> Side:
-        """The side at that seat; the only one, where they raced."""
-        return self.sides[seat if len(self.sides) > 1 else 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,42 +57,23 @@ class Ledger:
     """By entrant's id: `name`, `model`, `settings`, `reference`, `local`."""
     conditions: Mapping[str, Mapping[str, Any]]
     """By label: `game`, `preset`, `n` and what else tells them apart."""
-    games: Sequence[Game]
+    games: Games
     clock: str = "paused"
     state: str = ""
     """Of the store, when this was made."""
     left_out: int = 0
-    by_player: Mapping[str, Sequence[Game]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        found: dict[str, list[Game]] = defaultdict(list)
-        for game in self.games:
-            for player in {side.player for side in game.sides}:
-                found[player].append(game)
-        object.__setattr__(self, "by_player", dict(found))
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Ledger":
         """Read what `ledger_document` wrote. Raises KeyError, TypeError or ValueError where it is something else."""
         if document["form"] != FORM:
             raise ValueError(f"form {document['form']}, not {FORM}")
-        ids, labels = list(document["players"]), list(document["conditions"])
-        games = [
-            Game(
-                labels[row[0]],
-                row[1],
-                row[2],
-                row[3],
-                row[4] + row[5],
-                tuple(Side(ids[seat[0]], *seat[1:]) for seat in row[6]),
-            )
-            for row in document["games"]
-        ]
+        found = Games.of(document["games"], list(document["conditions"]), list(document["players"]))
         return cls(
             boards=document["boards"],
             players=document["players"],
             conditions=document["conditions"],
-            games=games,
+            games=found,
             clock=document["clock"],
             state=document["state"],
             left_out=document["left_out"],
@@ -138,26 +84,35 @@ class Ledger:
         """Label of the board to show where none is asked for."""
         return JOINT if JOINT in self.boards else next(iter(self.boards), JOINT)
 
+    def games_of(self, player: str) -> list[Game]:
+        """A player's games."""
+        return [self.games[number] for number in self._games_of(player)]
+
+    def _games_of(self, player: str) -> Sequence[int]:
+        number = self._numbers.get(player)
+        return () if number is None else self.games.by_player.get(number, ())
+
     @cached_property
-    def raced(self) -> Mapping[tuple[str, int], Sequence[Game]]:
-        """Episodes of one player, by conditions and seed."""
-        found: dict[tuple[str, int], list[Game]] = defaultdict(list)
-        for game in self.games:
-            if len(game.sides) == 1:
-                found[game.conditions, game.seed].append(game)
-        return dict(found)
+    def _numbers(self) -> dict[str, int]:
+        return {player: number for number, player in enumerate(self.games.players)}
 
     def bouts(self, player: str, opponent: str | None = None) -> list[Bout]:
         """The matches of a player, against all or one, in the order of conditions and seeds."""
         found: list[Bout] = []
-        for game in self.by_player.get(player, ()):
+        games, players = self.games, self.games.sides["player"]
+        against = None if opponent is None else self._numbers.get(opponent, -1)
+        for number in self._games_of(player):
+            game = games[number]
             if len(game.sides) == 1:
                 own = game.sides[0].score
-                for other in self.raced[game.conditions, game.seed]:
-                    met = other.sides[0].player
-                    if met != player and opponent in (None, met):
-                        scores = own, other.sides[0].score
-                        found.append(Bout(game.conditions, game.seed, game, other, scores, met, 0))
+                for other_number in games.raced[games.games["conditions"][number], game.seed]:
+                    if other_number == number or against not in (None, players[games.first[other_number]]):
+                        continue
+                    other = games[other_number]
+                    met = other.sides[0]
+                    if met.player != player:
+                        scores = own, met.score
+                        found.append(Bout(game.conditions, game.seed, game, other, scores, met.player, 0))
                 continue
             for seat, other_seat in ((0, 1), (1, 0)):
                 own, other = game.sides[seat], game.sides[other_seat]
@@ -166,17 +121,55 @@ class Ledger:
                     found.append(Bout(game.conditions, game.seed, game, game, scores, other.player, seat))
         return sorted(found, key=lambda bout: (bout.conditions, bout.seed, bout.seat))
 
+    def opponents(self, player: str) -> dict[str, tuple[int, int, int]]:
+        """How often a player won, drew and lost, by opponent: the same matches as `bouts`, only counted."""
+        own = self._numbers.get(player)
+        games, players, scores = self.games, self.games.sides["player"], self.games.sides["score"]
+        won, drawn, lost = (defaultdict[int, int](int) for _ in range(3))
+
+        def count(score: float, other: int) -> None:
+            if (opponent := players[other]) != own:
+                theirs = scores[other]
+                (drawn if score == theirs else won if score > theirs else lost)[opponent] += 1
+
+        for number in self._games_of(player):
+            sides = games.sides_of(number)
+            if len(sides) == 1:
+                score = scores[sides[0]]
+                for other in games.raced[games.games["conditions"][number], games.games["seed"][number]]:
+                    count(score, games.first[other])
+            for seat, other in zip(sides, sides[::-1], strict=True):
+                if seat != other and players[seat] == own:
+                    count(scores[seat], other)
+        met = dict.fromkeys((*won, *drawn, *lost))
+        return {games.players[opponent]: (won[opponent], drawn[opponent], lost[opponent]) for opponent in met}
+
     def scores(self, conditions: str) -> dict[str, list[float]]:
         """All scores under some conditions, by player."""
         return self._scores.get(conditions, {})
 
     @cached_property
     def _scores(self) -> dict[str, dict[str, list[float]]]:
-        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for game in self.games:
-            for side in game.sides:
-                found[game.conditions][side.player].append(side.score)
-        return {label: dict(scores) for label, scores in found.items()}
+        found: dict[str, dict[str, list[float]]] = {}
+        games, (players, scores) = self.games, (self.games.sides[name] for name in ("player", "score"))
+        for label, numbers in games.by_conditions.items():
+            own: dict[str, list[float]] = defaultdict(list)
+            for number in numbers:
+                for side in games.sides_of(number):
+                    own[games.players[players[side]]].append(scores[side])
+            found[games.labels[label]] = dict(own)
+        return found
+
+    def extremes(self, conditions: str, count: int) -> tuple[list[tuple[Side, Game]], list[tuple[Side, Game]]]:
+        """The best and the worst seats under some conditions, so many of each, with their games; among equal scores
+        the shorter game first."""
+        games, (scores, decisions) = self.games, (self.games.sides[name] for name in ("score", "decisions"))
+        label = games.labels.index(conditions)
+        sides = [(side, number) for number in games.by_conditions.get(label, ()) for side in games.sides_of(number)]
+        best = nsmallest(count, sides, key=lambda one: (-scores[one[0]], decisions[one[0]]))
+        worst = nsmallest(count, sides, key=lambda one: (scores[one[0]], decisions[one[0]]))
+        one, other = ([(games.side(side), games[number]) for side, number in found] for found in (best, worst))
+        return one, other
 
 
 def ledger_document(
@@ -203,7 +196,8 @@ def ledger_document(
     known = {"baselines": _baselines(played, cards), "published": published, "rounds": rounds}
     boards = {label: _board(standings) for label, standings in standings_by_game(found, **known).items()}
     if len(boards) > 1:
-        boards = {JOINT: _board(standings_of(found, **known)), **boards}
+        # A game's reference scores say nothing of all games together.
+        boards = {JOINT: _board(standings_of(found, **{**known, "baselines": {}})), **boards}
     ids = {id_: number for number, id_ in enumerate(found.entrants)}
     numbers = {label: number for number, label in enumerate(found.conditions)}
     counts: dict[str, int] = defaultdict(int)
@@ -217,17 +211,17 @@ def ledger_document(
         references.update(one.entrant for one in seats if one.seat.player.reference)
         folder, cut, file = game.source.rpartition("/")
         sides = [
-            [
+            (
                 ids[one.entrant],
                 one.seat.score,
                 one.seat.decisions,
                 _tokens(one.seat.usage.prompt_tokens, one.seat.usage.completion_tokens),
                 one.seat.usage.cost_usd,
                 one.seat.latency.median,
-            ]
+            )
             for one in seats
         ]
-        rows.append([numbers[label], game.seed, game.outcome, game.finished, folder + cut, file, sides])
+        rows.append(((numbers[label], game.seed, game.outcome, game.finished, folder + cut, file), sides))
     return {
         "form": FORM,
         "clock": clock,
@@ -235,7 +229,7 @@ def ledger_document(
         "boards": boards,
         "players": {id_: _player(entrant, id_ in references) for id_, entrant in found.entrants.items()},
         "conditions": {label: {**about[label], "n": counts[label]} for label in found.conditions},
-        "games": rows,
+        "games": columns(rows),
         "left_out": len(found.left_out),
     }
 
@@ -265,7 +259,7 @@ def _player(entrant: Entrant, reference: bool) -> dict[str, Any]:
 
 def _board(standings: Standings) -> dict[str, Any]:
     """A board without what only programs want; the matrix of its best players alone."""
-    document = standings.document()
+    document = standings.document(matrix=False)
     del document["matrix"], document["warnings"]
     shown = [row for row in standings.rows if row.n][:MATRIX]
     met = standings.meetings.table([row.player for row in shown]) if standings.meetings else {}

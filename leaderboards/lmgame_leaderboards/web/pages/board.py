@@ -62,8 +62,7 @@ def _score_of(row: Mapping[str, Any], label: str) -> Mapping[str, Any] | None:
 
 
 def _table(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, Any]:
-    # A game's reference scores say nothing of all games together.
-    rows = [row for row in board["rows"] if label or not row["baseline"]]
+    rows = list(board["rows"])
     if not board["rated"] and label:
         rows.sort(key=lambda row: -(score["mean"] if (score := _score_of(row, label)) else float("-inf")))
     ratings = Scale([end for row in rows if row["rating"] is not None for end in (row["rating"], *row["ci95"])])

@@ -137,6 +137,9 @@
     var width = 160, margin = 6, at = function (value) { return margin + (value - low) / (high - low) * (width - 2 * margin); };
     var picture = shape("svg", { "class": "interval", viewBox: "0 0 160 18", width: 160, height: 18, "aria-hidden": "true" });
     var left = row.ci95[0] === null ? margin / 2 : at(row.ci95[0]), right = row.ci95[1] === null ? width - margin / 2 : at(row.ci95[1]);
+    [[row.ci95[0], left], [row.ci95[1], right]].forEach(function (end) {
+      if (end[0] !== null) { picture.append(shape("line", { "class": "span", x1: end[1], x2: end[1], y1: 5, y2: 13 })); }
+    });
     picture.append(shape("line", { "class": "span", x1: left, x2: right, y1: 9, y2: 9 }), shape("circle", { "class": "point", cx: at(row.rating), cy: 9, r: 3.5 }));
     return picture;
   }
