@@ -212,7 +212,7 @@ class _Drawn:
 
 def _drawn(site: Site, path: Path, id_: str, *, frames: bool) -> _Drawn:
     """A record's scripts, with frames if they are wanted. Raises RecordError if it can't be read."""
-    projection = Projection(path, site.stage, site.pool)
+    projection = Projection(path, site.stage, site.pool, quick=False)
     try:
         projection.refresh()
         log = projection.log

@@ -1,7 +1,6 @@
 """Runs and arenas while they are played: what a page is told as their records grow."""
 
 import asyncio
-import base64
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +16,7 @@ from lmgame_leaderboards.tail import RecordTail
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.folders import Folder
 from lmgame_leaderboards.web.pages.runs import arena_standings, record_row, state_of
-from lmgame_leaderboards.web.projection import picture
+from lmgame_leaderboards.web.projection import data_uri
 from lmgame_leaderboards.web.render import number
 from lmgame_leaderboards.web.site import Site
 from lmgame_leaderboards.web.stage import Replay
@@ -90,7 +89,7 @@ class _Game:
                 self._replay.ask(log.decisions[self._at])
                 self._replay.play(log.decisions[self._at])
                 self._at += 1
-            self._frame = base64.b64encode(picture(self._replay.now().frame)).decode()
+            self._frame = data_uri(self._replay.now().frame, quick=True)
         except Exception:  # a game of somebody else may fail in any way; its numbers are still told
             self.close()
             self._frame = ""

@@ -238,7 +238,7 @@ async def test_what_is_not_there(path: str, app: Made):
         assert answer.headers["content-type"].startswith("text/html") and "lmgame" in answer.text
 
 
-@pytest.mark.parametrize("name", ["part-3.js", "part-99.js", "words-40.txt", "words-999999999.txt", "part-00.js", "x"])
+@pytest.mark.parametrize("name", ["part-6.js", "part-99.js", "words-40.txt", "words-999999999.txt", "part-00.js", "x"])
 async def test_parts_that_there_are_not(name: str, app: Made, tmp_path: Path):
     made = app()
     (folder,) = [one for one in Shelf([tmp_path]).folders() if one.path.name == "run"]
@@ -272,22 +272,22 @@ async def test_a_part_as_the_player_takes_it(app: Made, tmp_path: Path, stage: F
         return json.loads(f"[{text[len(call) + 1 : -3]}]")
 
     (index,) = await arguments("data.js", "lmgame.track")
-    assert index["id"] == f"{folder.id}/tetris-standard-1" and index["n"] == 40 and index["parts"] == 3
-    for number, moments in enumerate((16, 16, 9)):
+    assert index["id"] == f"{folder.id}/tetris-standard-1" and index["n"] == 40 and index["parts"] == 6
+    for number, moments in enumerate((8, 8, 8, 8, 8, 1)):
         id_, at, part = await arguments(f"part-{number}.js", "lmgame.part")
         assert (id_, at, len(part["frames"]), part["unseen"]) == (index["id"], number, moments, "")
-        assert len(part["raw"]) == min(16, 40 - 16 * number) and "<script>alert(1)" in part["raw"][0]
+        assert len(part["raw"]) == min(8, 40 - 8 * number) and all("<script>alert(1)" in raw for raw in part["raw"][:1])
     stage.fails_at = 20
-    assert (await arguments("part-1.js", "lmgame.part"))[2]["unseen"] == "", "it was drawn already"
+    assert (await arguments("part-2.js", "lmgame.part"))[2]["unseen"] == "", "it was drawn already"
 
 
 async def test_what_can_not_be_drawn_is_still_told(app: Made, tmp_path: Path, stage: FakeStage):
     made = app()
     stage.fails_at = 20
     (folder,) = [one for one in Shelf([tmp_path]).folders() if one.path.name == "run"]
-    text = (await ask(made, f"/runs/{folder.id}/tetris-standard-1/part-1.js")).text
+    text = (await ask(made, f"/runs/{folder.id}/tetris-standard-1/part-2.js")).text
     part = json.loads(f"[{text[12:-3]}]")[2]
-    assert "leads elsewhere" in part["unseen"] and "frames" not in part and part["raw"] == ["stub"] * 16
+    assert "leads elsewhere" in part["unseen"] and "frames" not in part and part["raw"] == ["stub"] * 8
 
 
 @pytest.mark.parametrize("path", ["/index.html", "/boards/x.html", "/models/x.html", "/versus/a--b.html"])

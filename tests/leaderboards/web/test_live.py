@@ -69,7 +69,9 @@ async def test_a_folder_from_its_first_record_to_its_last(app: ASGIApp, site: Si
         assert sorted(row["decisions"] for row in all_of_it["rows"]) == [2, 3]
         boards = {board["id"]: board for board in all_of_it["boards"]}
         assert {board["decisions"] for board in boards.values()} == {2, 3}
-        frame = np.asarray(Image.open(io.BytesIO(base64.b64decode(boards["tetris-standard-0"]["frame"]))))
+        frame = np.asarray(
+            Image.open(io.BytesIO(base64.b64decode(boards["tetris-standard-0"]["frame"].partition(",")[2])))
+        )
         assert frame.shape == (4, 6, 3) and frame[0, 0, 0] == 3 // 2
         append(records[0], decision_line(3, 4.0), outcome_line(4.0, 4))
         event = await stream.next()

@@ -57,8 +57,7 @@
       }
       card.link.href = root + board.to;
       if (board.frame) {
-        var uri = "data:image/webp;base64," + board.frame;
-        if (card.image.src !== uri) { card.image.src = uri; }
+        if (card.image.src !== board.frame) { card.image.src = board.frame; }
       }
       card.image.hidden = !board.frame;
       card.title.textContent = board.title;
