@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lmgame.arenas.result import ArenaResult, MeetingResult
+from lmgame.cli.options import view_command
 from lmgame.cli.replay import replay_path
 from lmgame_common import printable
 
@@ -28,6 +29,7 @@ def report(result: ArenaResult) -> None:
         told = f"infrastructure faults: {result.faults}, none of which has changed a score"
         console.print(told, markup=False, soft_wrap=True)
     console.print(f"arena folder: {result.folder}", markup=False, soft_wrap=True)
+    console.print(f"in the browser: {view_command(result.folder)}", markup=False, soft_wrap=True)
     for game, records in result.worth_seeing().items():
         names = [str(Path(os.path.relpath(record))) for record in records]
         out = os.path.relpath(replay_path(*records))

@@ -135,6 +135,11 @@ def price_of(text: str | None) -> tuple[float, float] | None:
     return prompt, completion
 
 
+def view_command(folder: Path) -> str:
+    """The command that shows a run or an arena in the browser."""
+    return shlex.join(["lmgame", "view", str(folder)])
+
+
 def this_command(folder: Path | None = None) -> str:
     """The command that continues the run in `folder`: the same one, but for `--fresh`."""
     words = sys.argv[1:]

@@ -145,6 +145,7 @@ def _report(result: RunResult) -> None:
     table = markdown_table(result.summary, request.model, clock=request.clock, reference=result.run.reference)
     print(printable(table))
     console.print(f"run folder: {result.folder}", markup=False, soft_wrap=True)
+    console.print(f"in the browser: {options.view_command(result.folder)}", markup=False, soft_wrap=True)
     best = max((row for row in result.episodes if row.outcome), key=lambda row: row.score, default=None)
     if best is None:
         return
