@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from lmgame_common import UsageError
 from lmgame_leaderboards.played import PlayedGame
 from lmgame_leaderboards.published import PublishedScore
@@ -46,8 +48,9 @@ class Standings:
             for one, others in met.items()
         }
 
-    def document(self) -> dict[str, Any]:
-        """The same in JSON's own types; described in FORMAT.md."""
+    def document(self, *, matrix: bool = True) -> dict[str, Any]:
+        """The same in JSON's own types; described in FORMAT.md. Without the matrix, where it isn't wanted: in a large
+        field most of the document is that."""
         ratings = self.ratings
         terms = ("seat", "draw")
         return {
@@ -64,7 +67,7 @@ class Standings:
             },
             "matrix": {
                 one: {other: {"share": share, "n": n} for other, (share, n) in met.items()}
-                for one, met in self.matrix.items()
+                for one, met in (self.matrix if matrix else {}).items()
             },
             "warnings": list(self.warnings),
             "published": [
@@ -145,8 +148,9 @@ def _ratings(field: Field, matches: Matches, anchor: str, rounds: int) -> tuple[
     """Ratings of those who have met somebody, and what is to be said about them."""
     if not len(matches.game):
         return None, []
-    met = set(matches.first.tolist()) | set(matches.second.tolist())
-    matches = matches.among(sorted(met))
+    met = np.bincount(matches.first, minlength=len(matches.players))
+    met += np.bincount(matches.second, minlength=len(matches.players))
+    matches = matches.among(np.flatnonzero(met).tolist())
     unranked = frozenset(one.entrant for seats in field.games for one in seats if one.seat.player.reference)
     known = {player: field.entrants[player].player for player in matches.players}
     anchors = [key for key, player in known.items() if player.model == anchor and not player.copy_number]

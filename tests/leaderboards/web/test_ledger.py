@@ -142,9 +142,13 @@ def test_bouts_agree_with_the_standings(field: list[tuple[Any, ...]]):
             counts = Counter(bout.result for bout in ledger.bouts(player) if bout.conditions == label)
             assert rows.get(about["name"], (0, 0, 0)) == (counts["won"], counts["drawn"], counts["lost"])
     for player in ledger.players:
+        met: dict[str, Counter[str]] = {}
         for bout in ledger.bouts(player):
+            met.setdefault(bout.opponent, Counter())[bout.result] += 1
             turned = ledger.bouts(bout.opponent, player)
-            assert [one.scores[::-1] for one in turned if one.own is bout.other and one.other is bout.own][0:1]
+            assert [one.scores[::-1] for one in turned if (one.own, one.other) == (bout.other, bout.own)][0:1]
+        counted = {one: (own["won"], own["drawn"], own["lost"]) for one, own in met.items()}
+        assert ledger.opponents(player) == counted
 
 
 def test_copies_are_controls_and_left_out():
@@ -177,7 +181,7 @@ def test_there_is_a_board_of_all_games_where_there_are_several():
     limits = ledger_of([raced("a", 0, 1.0), raced("a", 0, 1.0, max_decisions=5)])
     assert list(limits.boards) == [JOINT, "tetris/standard (max_decisions 100)", "tetris/standard (max_decisions 5)"]
     nothing = ledger_of([])
-    assert nothing.boards == {} and nothing.games == [] and nothing.first_board == JOINT
+    assert nothing.boards == {} and not nothing.games and nothing.first_board == JOINT
 
 
 def test_the_matrix_holds_the_best_alone():
@@ -213,6 +217,16 @@ def test_scores_by_player():
     assert sorted(ledger.scores("tetris/standard")[by_name["a"]]) == [1, 3, 5]
     assert sorted(ledger.scores("connect4/standard")[by_name["a"]]) == [0, 0, 0.5, 1]
     assert ledger.scores("mario/standard") == {}
+
+
+def test_the_best_and_the_worst_seats():
+    games = [raced("a", seed, float(score)) for seed, score in enumerate([5, 1, 9, 3])] + [shared("a", "b", 7, (1, 0))]
+    ledger = ledger_of(games)
+    best, worst = ledger.extremes("tetris/standard", 2)
+    assert [(side.score, game.seed) for side, game in best] == [(9, 2), (5, 0)]
+    assert [(side.score, game.seed) for side, game in worst] == [(1, 1), (3, 3)]
+    best, worst = ledger.extremes("connect4/standard", 9)
+    assert [side.score for side, _ in best] == [1, 0] and [side.score for side, _ in worst] == [0, 1]
 
 
 BASELINE = {"n": 10, "mean": 1.0, "sd": 1.0, "ci95": [0.5, 1.5], "reference": False}
@@ -253,6 +267,12 @@ def test_reference_scores_of_cards_stand_beside_what_was_played_by_them(played: 
         lambda document: document.update(games=[[]]),
         lambda document: document.update(games=[[99, 0, "x", 0.0, "", "", []]]),
         lambda document: document.update(games=[[0, 0, "x", 0.0, "", "", [[0]]]]),
+        lambda document: document["games"]["sides"]["player"].append(0),
+        lambda document: document["games"]["games"]["seed"].pop(),
+        lambda document: document["games"]["games"]["seats"].__setitem__(0, 3),
+        lambda document: document["games"]["sides"]["player"].__setitem__(0, 99),
+        lambda document: document["games"]["games"]["conditions"].__setitem__(0, -1),
+        lambda document: document["games"].pop("folders"),
         lambda document: document.update(players=None),
         lambda document: document.update(games=5),
     ],

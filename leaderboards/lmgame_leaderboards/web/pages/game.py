@@ -7,7 +7,7 @@ from typing import Any
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Shelf
-from lmgame_leaderboards.web.ledger import Game, Ledger
+from lmgame_leaderboards.web.ledger import Ledger
 from lmgame_leaderboards.web.pages.model import listed_game
 from lmgame_leaderboards.web.render import interval, number, plain
 from lmgame_leaderboards.web.stage import GameSheet
@@ -65,11 +65,10 @@ def game_page(sheet: GameSheet, ledger: Ledger | None, shelf: Shelf, poster: str
 
 def _board(ledger: Ledger, label: str, shelf: Shelf) -> dict[str, Any]:
     board = ledger.boards[label]
-    games = [game for game in ledger.games if game.conditions == label]
     return {
         "name": plain(label),
         "to": addresses.board(ledger.clock, label),
-        "n": len(games),
+        "n": ledger.conditions[label]["n"],
         "players": [
             {
                 "name": plain(row["name"]),
@@ -80,17 +79,16 @@ def _board(ledger: Ledger, label: str, shelf: Shelf) -> dict[str, Any]:
             }
             for row in [row for row in board["rows"] if not row["baseline"]][:SHOWN]
         ],
-        "extremes": _extremes(ledger, games, shelf),
+        "extremes": _extremes(ledger, label, shelf),
     }
 
 
-def _extremes(ledger: Ledger, games: Sequence[Game], shelf: Shelf) -> list[dict[str, Any]]:
+def _extremes(ledger: Ledger, label: str, shelf: Shelf) -> list[dict[str, Any]]:
     """Best and worst games; among equal scores the shorter one first."""
-    sides = [(side, game) for game in games for side in game.sides]
-    best = sorted(sides, key=lambda found: (-found[0].score, found[0].decisions))[:SHOWN]
-    worst = sorted(sides, key=lambda found: (found[0].score, found[0].decisions))[:SHOWN]
+    best, worst = ledger.extremes(label, 2 * SHOWN + 1)
+    few = len(worst) <= 2 * SHOWN
     return [
         {"what": word, **listed_game(ledger, game, side.player, shelf)}
-        for word, found in (("best", best), ("worst", worst if len(sides) > 2 * SHOWN else []))
+        for word, found in (("best", best[:SHOWN]), ("worst", [] if few else worst[:SHOWN]))
         for side, game in found
     ]

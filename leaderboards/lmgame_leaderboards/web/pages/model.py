@@ -22,7 +22,7 @@ def model_page(ledger: Ledger, player: str, shelf: Shelf) -> dict[str, Any]:
     """A model: its ratings, scores, opponents and games."""
     about = ledger.players[player]
     name = plain(about["name"])
-    games = ledger.by_player.get(player, ())
+    games = ledger.games_of(player)
     return {
         "title": name,
         "name": name,
@@ -97,21 +97,18 @@ def _scores(ledger: Ledger, player: str) -> list[dict[str, Any]]:
 
 def _opponents(ledger: Ledger, player: str) -> list[dict[str, Any]]:
     """Whom it met, those it met most first."""
-    met: dict[str, Counter[str]] = defaultdict(Counter)
-    for bout in ledger.bouts(player):
-        met[bout.opponent][bout.result] += 1
     rows = []
-    for opponent, results in met.items():
-        n = results.total()
+    for opponent, (won, drawn, lost) in ledger.opponents(player).items():
+        n = won + drawn + lost
         rows.append(
             {
                 "name": plain(ledger.players[opponent]["name"]),
                 "to": addresses.versus(ledger.clock, player, opponent),
                 "n": n,
-                "won": results["won"],
-                "drawn": results["drawn"],
-                "lost": results["lost"],
-                "share": (results["won"] + results["drawn"] / 2) / n,
+                "won": won,
+                "drawn": drawn,
+                "lost": lost,
+                "share": (won + drawn / 2) / n,
             }
         )
     return sorted(rows, key=lambda row: (-row["n"], row["share"], row["name"]))
