@@ -145,7 +145,8 @@ class Keeper:
         self.problem = ""
         for clock, kept in self._kept.items():
             kept.wanted = state
-            if kept.ledger is None and (found := await asyncio.to_thread(self._read, clock)):
+            found = await asyncio.to_thread(self._read, clock) if kept.ledger is None else None
+            if found and kept.ledger is None:  # none was made while this one was read
                 kept.ledger = found
                 self._tell(kept)
 
