@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the store, which cost a query each."""
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+"""For the process that makes ledgers: its matrices are small, and threads that wait for one another keep a core busy
+which pages need."""
 CLOCKS = ("paused", "realtime")
 UNREADABLE = (ValueError, KeyError, TypeError, IndexError, RecursionError)
 """What reading something else as a ledger may raise."""
@@ -169,6 +173,7 @@ class Keeper:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                env={**os.environ, **ONE_THREAD},
             )
             out, errors = await process.communicate(json.dumps(order).encode())
             if process.returncode:

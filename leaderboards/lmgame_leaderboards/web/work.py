@@ -4,15 +4,21 @@ The order is a JSON object: `db` (a store's URL), `clock`, `cards`, `rounds`. Th
 """
 
 import json
+import os
 import sys
 
 from lmgame_common import LmgameError
 from lmgame_leaderboards.store import Store
 from lmgame_leaderboards.web.ledger import ledger_document
 
+NICENESS = 10
+"""How far the process stands back: those who look at pages go first."""
+
 
 def main() -> int:
     """Work an order off."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     order = json.load(sys.stdin)
     try:
         with Store.open(order["db"]) as store:
