@@ -284,6 +284,8 @@ async def measure_busy(server: Server, db: str, one: PlayedGame) -> None:
                 times[what].append(took)
                 sizes[what] = len(body)
                 await asyncio.sleep(0.05)
+            if failure := server.keeper.failure("paused"):
+                raise SystemExit(failure)
             if server.keeper.ledger("paused") is not before:
                 break
     took = time.perf_counter() - began

@@ -141,7 +141,7 @@ def export_pages(
             ledgers[clock] = Ledger.of(document)
     shelf = Shelf(roots)
     for ledger in ledgers.values():
-        shelf.take(game.source for game in ledger.games)
+        shelf.take(ledger.games.places())
     site = Site(shelf, theatre, ledgers.get, live=False)
     try:
         done = export_site(site, out, megabytes=megabytes, note=note)

@@ -142,6 +142,13 @@ class Games(Sequence[Game]):
         """Numbers of the sides of a game."""
         return range(self.first[number], self.first[number + 1])
 
+    def places(self) -> list[str]:
+        """Sources of games, of each folder one at least."""
+        columns = self.games["folder"], self.games["file"]
+        found = [self.folders[number] + file for number, file in dict(zip(*columns, strict=True)).items()]
+        # Paths of other systems aren't taken apart.
+        return found + [file for number, file in zip(*columns, strict=True) if not self.folders[number]]
+
     @cached_property
     def by_player(self) -> Mapping[int, Sequence[int]]:
         """Numbers of games by their players' numbers."""

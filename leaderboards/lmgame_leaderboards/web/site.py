@@ -113,7 +113,7 @@ class Site:
         """The newest ledger of a clock."""
         found = self._ledgers(clock)
         if found is not None and self._shelved.get(clock) is not found:
-            self.shelf.take(game.source for game in found.games)
+            self.shelf.take(found.games.places())
             self._shelved[clock] = found
         return found
 

@@ -77,6 +77,12 @@ def test_tokens_are_known_or_not(usage: UsageTotals, tokens: int | None):
     assert game.sides[0].tokens == tokens
 
 
+def test_one_source_of_each_folder_is_enough():
+    sources = ["/runs/x/1.jsonl", "/runs/x/2.jsonl", "/runs/y/1.jsonl", "C:\\x\\1.jsonl", "C:\\y\\1.jsonl"]
+    places = ledger_of([raced("a", seed, 1.0, source=source) for seed, source in enumerate(sources)]).games.places()
+    assert {"C:\\x\\1.jsonl", "C:\\y\\1.jsonl", "/runs/y/1.jsonl"} < set(places) <= set(sources)
+
+
 @pytest.mark.parametrize("source", ["", "plain", "/", "/a/b/", "C:\\x", "/µ 模型/x.jsonl"])
 def test_sources_come_back_as_they_were(source: str):
     assert ledger_of([raced("a", 0, 1.0, source=source)]).games[0].source == source
