@@ -33,6 +33,7 @@ def test_from_its_lock_to_its_end(tmp_path: Path):
         ("process 1\n", False),
         (f"process {'9' * 30} on {socket.gethostname()}\n", False),
     ],
+    ids=range(8),  # processes that run tests must call them the same
 )
 def test_who_wrote_it_down(note: str, used: bool, tmp_path: Path):
     (tmp_path / OWNER).write_text(note)
