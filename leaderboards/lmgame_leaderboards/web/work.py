@@ -6,6 +6,8 @@ The order is a JSON object: `db` (a store's URL), `clock`, `cards`, `rounds`. Th
 import json
 import os
 import sys
+import threading
+import time
 
 from lmgame_common import LmgameError
 from lmgame_leaderboards.store import Store
@@ -14,11 +16,22 @@ from lmgame_leaderboards.web.ledger import ledger_document
 NICENESS = 10
 """How far the process stands back: those who look at pages go first."""
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether somebody still waits."""
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent has, however that came about: nobody waits any more."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY)
+    os._exit(1)
+
 
 def main() -> int:
     """Work an order off."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     order = json.load(sys.stdin)
     try:
         with Store.open(order["db"]) as store:
