@@ -50,6 +50,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         keeper.start()
+        site.pool.submit(site.warm)
         try:
             yield
         finally:

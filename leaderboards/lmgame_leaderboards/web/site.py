@@ -109,6 +109,11 @@ class Site:
             self._sheets = list(self.stage.sheets())
         return self._sheets
 
+    def warm(self) -> None:
+        """Draw the pictures of all games, which are kept by the stage: nobody has to wait for them then."""
+        for sheet in self.sheets():
+            self._has_poster(sheet.name)
+
     def ledger(self, clock: str) -> Ledger | None:
         """The newest ledger of a clock."""
         found = self._ledgers(clock)
