@@ -169,7 +169,7 @@ class Keeper:
         process = None
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "lmgame_leaderboards.web.work"),
+                *(sys.executable, "-m", "lmgame_leaderboards.web.work", str(os.getpid())),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

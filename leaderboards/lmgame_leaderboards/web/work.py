@@ -1,4 +1,6 @@
-"""Makes a ledger in a process of its own: `python -m lmgame_leaderboards.web.work`, the order on standard input.
+"""Makes a ledger in a process of its own: `python -m lmgame_leaderboards.web.work PARENT`, the order on standard input.
+
+`PARENT` is the number of the process that waits for it; once that is gone, so is this one.
 
 The order is a JSON object: `db` (a store's URL), `clock`, `cards`, `rounds`. The ledger goes to standard output.
 """
@@ -31,7 +33,6 @@ def main() -> int:
     """Work an order off."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     order = json.load(sys.stdin)
     try:
         with Store.open(order["db"]) as store:
@@ -54,4 +55,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
     sys.exit(main())
