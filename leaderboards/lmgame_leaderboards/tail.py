@@ -1,6 +1,7 @@
 """A record that may still grow, read as far as it goes, each byte once."""
 
 import json
+import os
 from pathlib import Path
 
 from lmgame_common import RecordError
@@ -19,9 +20,16 @@ class RecordTail:
     """
 
     def __init__(self, path: Path) -> None:
+        self._begin(path)
+
+    def _begin(self, path: Path) -> None:
         self.log = EpisodeLog(path)
-        """The record so far. Grows in place; `decisions` is a new list once a restart has made the old ones void."""
-        self._at, self._lines = 0, 0
+        """The record so far. Grows in place; `decisions` is a new list once a restart has made the old ones void, and
+        all of it is new once another file has taken its place."""
+        self.size, self._lines = 0, 0
+        """Bytes taken in."""
+        self._file: tuple[int, int] | None = None
+        """Which file it was."""
         self._steps: list[Migration] = []
 
     def read(self) -> bool:
@@ -30,10 +38,13 @@ class RecordTail:
         Raises:
             RecordError: If the file can't be read, is no record, or is damaged.
         """
-        began = self._at
         try:
             with self.log.path.open("rb") as file:
-                file.seek(self._at)
+                about = os.fstat(file.fileno())
+                if self._file not in (None, (about.st_dev, about.st_ino)) or about.st_size < self.size:
+                    self._begin(self.log.path)
+                self._file, began = (about.st_dev, about.st_ino), self.size
+                file.seek(self.size)
                 rest = b""
                 while chunk := file.read(HEADROOM):
                     *whole, rest = (rest + chunk).split(b"\n")
@@ -41,7 +52,7 @@ class RecordTail:
                         self._take(line)
         except OSError as error:
             raise RecordError(f"Can't read {self.log.path}: {error.strerror}.") from error
-        return self._at > began
+        return self.size > began
 
     def _take(self, raw: bytes) -> None:
         path, number = self.log.path, self._lines + 1
@@ -54,8 +65,10 @@ class RecordTail:
         if number == 1:
             if line.get("type") != "header":
                 raise RecordError(f"{path} is no episode record: its first line must be a header.")
-            self._steps = steps_from(check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path))
+            self._steps = steps_from(
+                check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path)
+            )
         for step in self._steps:
             line = step.line(line)
         sort_in(self.log, line, number)
-        self._at, self._lines = self._at + len(raw) + 1, number
+        self.size, self._lines = self.size + len(raw) + 1, number

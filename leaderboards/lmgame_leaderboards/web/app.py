@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -23,6 +24,9 @@ HEARTBEAT = 10.0
 """Seconds of silence after which an event stream says that it is still there."""
 PATIENCE = 4.0
 """Seconds that a first page waits for standings; then it says that they are being worked out."""
+
+WAITING = 32
+"""Most threads that wait for parts of records to be drawn; all else has threads of its own, and goes on meanwhile."""
 
 LastId = Annotated[str | None, Header(alias="last-event-id")]
 
@@ -56,10 +60,12 @@ def create_app(
         finally:
             await keeper.stop()
             site.close()
+            waiting.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     watches = Watches(site)
+    waiting = ThreadPoolExecutor(WAITING, thread_name_prefix="wait")
 
     def stream(events: AsyncIterator[tuple[int, dict[str, Any]] | None], name: str) -> AsyncIterator[ServerSentEvent]:
         async def told() -> AsyncIterator[ServerSentEvent]:
@@ -96,17 +102,18 @@ def create_app(
         except LmgameError:
             return
 
-    @app.get("/")
+    @app.api_route("/", methods=["GET", "HEAD"])
     async def front() -> Response:
         return RedirectResponse("/index.html", 307)
 
-    @app.get("/{address:path}")
+    @app.api_route("/{address:path}", methods=["GET", "HEAD"])
     async def page(address: str, request: Request) -> Response:
-        clock = "realtime" if "realtime" in address else "paused"
+        clock = "realtime" if "/realtime" in address else "paused"
         ranked = address.startswith(("index.html", "boards/", "models/", "versus/"))
         if ranked and await keeper.first(clock, PATIENCE) is None:
             return _response(_waiting(site, keeper, clock, address))
-        content = await asyncio.to_thread(_got, site, address)
+        threads = waiting if "/part-" in address else None
+        content = await asyncio.get_running_loop().run_in_executor(threads, _got, site, address)
         return _response(content)
 
     return Guard(app, token=token, hosts=hosts, login=lambda wrong: _login(site, wrong))

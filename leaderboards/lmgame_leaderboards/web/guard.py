@@ -150,11 +150,14 @@ def _same(given: str, expected: str) -> bool:
 
 
 def _without_port(host: str) -> str:
-    """The name in a `Host`, in lower case, without port and brackets."""
+    """The name in a `Host`, in lower case, without port and brackets; empty where there is something else behind."""
     host = host.strip().lower()
     if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.count(":") == 1 else host
+        name, _, port = host[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        name, _, port = host.partition(":") if host.count(":") == 1 else (host, "", "")
+    return name if not port or (port.isascii() and port.isdigit()) else ""
 
 
 def _is_address(name: str) -> bool:

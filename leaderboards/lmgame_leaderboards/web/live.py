@@ -11,6 +11,7 @@ from typing import Any
 
 from lmgame_common import LmgameError, RecordError, printable
 from lmgame_leaderboards.arena_folder import read_arena
+from lmgame_leaderboards.records import is_finished
 from lmgame_leaderboards.run_folder import read_run
 from lmgame_leaderboards.tail import RecordTail
 from lmgame_leaderboards.web import addresses
@@ -20,7 +21,7 @@ from lmgame_leaderboards.web.projection import data_uri
 from lmgame_leaderboards.web.render import number
 from lmgame_leaderboards.web.site import Site
 from lmgame_leaderboards.web.stage import Replay
-from lmgame_leaderboards.web.sums import sum_of
+from lmgame_leaderboards.web.sums import RecordSum, sum_of
 
 logger = logging.getLogger(__name__)
 
@@ -211,19 +212,17 @@ class FolderWatch:
             if id_ in self._done:
                 continue
             try:
-                game = self._games.get(id_) or self._games.setdefault(id_, _Game(id_, path, self._site))
-                if not game.read() and id_ in state.rows:
-                    continue
-                if not game.tail.log.header:
-                    continue
-                row = record_row(self.folder, sum_of(game.tail.log, id_))
+                found = self._read(id_, path)
             except (RecordError, OSError):
                 self._done.add(id_)
                 continue
+            if found is None:
+                continue
+            row = record_row(self.folder, found)
             if state.rows.get(id_, (0, None))[1] != row:
                 state.rows[id_] = version, row
                 changed = True
-            if game.tail.log.outcome is not None:
+            if found.outcome is not None:
                 self._done.add(id_)
         for id_ in self._done & self._games.keys():
             self._games.pop(id_).close()
@@ -233,6 +232,19 @@ class FolderWatch:
         if changed:
             state.version = version
         return changed
+
+    def _read(self, id_: str, path: Path) -> RecordSum | None:
+        """A record's sum; None where there is nothing new. Raises RecordError or OSError if it can't be read."""
+        game = self._games.get(id_)
+        if game is None and is_finished(path):  # nothing comes any more, and pages may have summed it up already
+            found = self._site.sums.record(id_, path)
+            if found.problem:
+                raise RecordError(found.problem)
+            return found
+        game = game or self._games.setdefault(id_, _Game(id_, path, self._site))
+        if (not game.read() and id_ in self._state.rows) or not game.tail.log.header:
+            return None
+        return sum_of(game.tail.log, id_)
 
     def _tell_about(self, begun: int) -> bool:
         finished = sum(row["outcome"] is not None for _, row in self._state.rows.values())

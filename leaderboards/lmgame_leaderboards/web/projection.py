@@ -92,6 +92,11 @@ class Projection:
         """The record as far as it has been read."""
         return self._tail.log
 
+    @property
+    def weight(self) -> int:
+        """Bytes that it takes, words and frames."""
+        return self._tail.size + self.size
+
     def refresh(self) -> bool:
         """Read what has been written since; whether anything has. Raises RecordError if the record can't be read."""
         with self._changed:
@@ -248,7 +253,7 @@ class Projector:
     Args:
         stage: Knows the games.
         pool: Where they are drawn.
-        room: Bytes that drawn parts may take together; records looked at longest ago go first.
+        room: Bytes that they may take together, words and frames; records looked at longest ago go first.
     """
 
     MOST = 64
@@ -265,7 +270,7 @@ class Projector:
             found = self._kept.pop(path, None) or Projection(path, self._stage, self._pool)
             self._kept[path] = found
             while len(self._kept) > 1 and (
-                len(self._kept) > self.MOST or sum(one.size for one in self._kept.values()) > self._room
+                len(self._kept) > self.MOST or sum(one.weight for one in self._kept.values()) > self._room
             ):
                 self._kept.popitem(last=False)[1].close()
         try:

@@ -157,6 +157,9 @@ class CountingPath:
             def __exit__(self, *_: object) -> None:
                 file.close()
 
+            def fileno(self) -> int:
+                return file.fileno()
+
             def seek(self, at: int) -> None:
                 file.seek(at)
 
