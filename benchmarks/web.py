@@ -401,6 +401,7 @@ async def shown(root: Path) -> AsyncIterator[tuple[ASGIApp, Site]]:
     theatre = Theatre()
     keeper = Keeper("sqlite://", [], cache=None)
     site = Site(Shelf([root]), theatre, keeper.ledger, live=True)
+    site.warm()
     try:
         yield create_app(site, keeper), site
     finally:
