@@ -1,6 +1,8 @@
 """What models and servers say, on a terminal: shown, never obeyed."""
 
+import re
 import unicodedata
+from functools import lru_cache
 
 
 def printable(text: str) -> str:
@@ -9,12 +11,17 @@ def printable(text: str) -> str:
     Control characters (escape sequences among them), bidirectional overrides and other invisible format characters
     become visible escapes such as `\\x1b`; newlines and tabs stay.
     """
-    return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-        else character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for character in text
-    )
+    return _UNUSUAL.sub(lambda found: _shown(found[0]), text)
+
+
+_UNUSUAL = re.compile(r"[^\x20-\x7e\n\t]")
+
+
+@lru_cache(4096)
+def _shown(character: str) -> str:
+    if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def quoted(text: str, longest: int = 300) -> str:
