@@ -83,15 +83,21 @@ def export_site(site: Site, out: Path, *, megabytes: float, note: Callable[[str]
         OSError: If it can't be written.
     """
     check_target(out)
-    draft = out.with_name(f"{out.name}.draft")
-    if draft.exists():
-        check_target(draft)
-        shutil.rmtree(draft)
+    out = out.resolve()
+    draft, before = out.with_name(f"{out.name}.draft"), out.with_name(f"{out.name}.before")
+    for own in (draft, before):  # of an export that was killed
+        if own.exists():
+            check_target(own)
+    if before.exists() and not out.exists():
+        before.rename(out)
+    for own in (draft, before):
+        if own.exists():
+            shutil.rmtree(own)
     draft.mkdir(parents=True)
     (draft / MARK).write_text("Made by `lmgame view --export`; the next export replaces this folder.\n")
     done = Exported()
     folders = site.shelf.folders()
-    _records(site, folders, draft, done, int(megabytes * MEGABYTE), note)
+    _records(site, folders, draft, done, megabytes * MEGABYTE, note)
     note("writing pages")
     done.pages, done.pairs_left_out = 0, 0
     site.pages.footer = done.told(megabytes)
@@ -104,8 +110,14 @@ def export_site(site: Site, out: Path, *, megabytes: float, note: Callable[[str]
         done.pages += address.endswith(".html")
     shutil.copytree(STATIC, draft / "static")
     if out.exists():
-        shutil.rmtree(out)
-    draft.rename(out)
+        out.rename(before)
+    try:
+        draft.rename(out)
+    except OSError:
+        if before.exists():
+            before.rename(out)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
     return done
 
 
@@ -147,7 +159,7 @@ def _addresses(site: Site, folders: list[Folder], done: Exported) -> Iterator[st
 
 
 def _records(
-    site: Site, folders: list[Folder], draft: Path, done: Exported, room: int, note: Callable[[str], None]
+    site: Site, folders: list[Folder], draft: Path, done: Exported, room: float, note: Callable[[str], None]
 ) -> None:
     """All records' data, with frames as long as there is room."""
     todo = [(folder, record, path) for folder in folders for record, path in folder.records().items()]

@@ -126,6 +126,7 @@ def folder_page(folder: Folder, sums: Sums, page: int) -> dict[str, Any]:
         "finished": finished,
         "state": state_of(folder, finished, len(found), asked),
         "rows": [record_row(folder, row) for row in found[(page - 1) * RECORDS : page * RECORDS]],
+        "most": RECORDS,
         "summaries": [],
         "standings": None,
         **_paging(page, len(found), RECORDS, lambda other: addresses.folder(folder.id, other)),

@@ -73,9 +73,14 @@
   function rows(told) {
     var table = document.getElementById("records");
     if (!table) { return; }
+    var known = new Map(Array.from(table.tBodies[0].rows, function (one) { return [one.dataset.record, one]; }));
     told.forEach(function (row) {
-      var found = Array.from(table.tBodies[0].rows).filter(function (one) { return one.dataset.record === row.id; })[0];
-      if (!found) { if (row.problem || !row.game) { return; } found = newRow(table, row); }
+      var found = known.get(row.id);
+      if (!found) { // those of other pages stay there
+        if (row.problem || !row.game || table.dataset.most === undefined || known.size >= Number(table.dataset.most)) { return; }
+        found = newRow(table, row);
+        known.set(row.id, found);
+      }
       if (!found.querySelector("[data-field]")) { return; }
       var cells = { score: row.score, decisions: number(row.decisions), outcome: row.outcome || "not over", unusable: row.unusable || "–", faults: row.faults || "–", tokens: number(row.tokens), latency: row.latency === null ? "–" : row.latency.toFixed(2) + " s" };
       Object.keys(cells).forEach(function (field) {

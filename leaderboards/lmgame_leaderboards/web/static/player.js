@@ -7,6 +7,7 @@
   var NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
   var BASE = 700; // milliseconds a decision at speed 1
   var KEPT = 24; // parts of a record that are kept
+  var RETRY = 2000; // milliseconds until a part that couldn't be loaded is asked for again; twice as many each time
   var tracks = [], order = [], length = 0, at = 0, timer = 0, playing = false, chart = null, wanted = "";
 
   // ---- What scripts from the server or the disk hand over.
@@ -56,8 +57,8 @@
     if (number < 0 || number >= track.index.parts || track.asked[number]) { return; }
     track.asked[number] = true;
     load(folder(track) + "part-" + number + ".js?n=" + track.index.n, function () {
-      track.asked[number] = false;
-      track.failed[number] = true;
+      var times = track.failed[number] = (track.failed[number] || 0) + 1;
+      setTimeout(function () { track.asked[number] = false; show(); }, Math.min(RETRY * Math.pow(2, times - 1), 60000));
       show();
     });
   }
