@@ -143,26 +143,28 @@ class FolderWatch:
         """One task at a time looks: the one before may still wait for its thread."""
         self._changed = asyncio.Event()
         self._rated: tuple[float, int] = (0.0, -1)
+        self._first_id = int(10 * time.time())
+        """What versions are counted from in ids of events: ids of an earlier server are all below."""
 
     async def events(self, known: int, heartbeat: float) -> AsyncIterator[tuple[int, dict[str, Any]] | None]:
-        """What is new, with its version, whenever there is something; None for a heartbeat.
+        """What is new, with its id, whenever there is something; None for a heartbeat.
 
         Args:
-            known: The version that the page knows.
+            known: Id of the last event that the page has heard; 0 where it has heard none.
             heartbeat: Seconds of silence after which one is due.
         """
         self._watchers += 1
         if self._task is None:
             self._task = asyncio.create_task(self._watch())
         try:
-            # Versions of an earlier server say nothing here.
-            known = known if known <= self._state.version else 0
+            known -= self._first_id
+            known = known if 0 < known <= self._state.version else 0
             while True:
                 changed = self._changed
                 if self._state.version > known:
                     told = self._state.since(known)
                     known = self._state.version
-                    yield known, told
+                    yield self._first_id + known, told
                     continue
                 try:
                     async with asyncio.timeout(heartbeat):

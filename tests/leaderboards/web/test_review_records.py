@@ -1,12 +1,15 @@
 """Records that change in ways that no writer of ours makes them, and many that are drawn at once."""
 
 import asyncio
+import json
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from starlette.types import ASGIApp
 
 from lmgame_leaderboards import read_episode
 from lmgame_leaderboards.tail import RecordTail
@@ -19,7 +22,7 @@ from lmgame_leaderboards.web.live import FolderWatch
 from lmgame_leaderboards.web.projection import Projector
 from lmgame_leaderboards.web.site import Site
 
-from .builders import FakeStage, ask, write_arena, write_record, write_run
+from .builders import FakeStage, Stream, ask, write_arena, write_record, write_run
 from .test_app import FakeKeeper
 
 
@@ -116,3 +119,26 @@ def test_who_watches_a_folder_reads_nothing_that_pages_have_read(
     watch = FolderWatch(folder, site)
     assert watch._look()
     assert len(watch._state.rows) == 6 and watch._state.about["finished"] == 6
+
+
+async def test_ids_of_an_earlier_server_say_nothing(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "LOOK_EVERY", 0.01)
+    run = write_run(tmp_path / "run", [1, 1])
+    (folder,) = site.shelf.folders()
+
+    def watching() -> ASGIApp:
+        return create_app(site, FakeKeeper({}))  # type: ignore[arg-type]
+
+    async with Stream(watching(), f"/events/runs/{folder.id}") as stream:
+        first = await stream.next()
+    assert first
+    now = time.time
+    monkeypatch.setattr(live.time, "time", lambda: now() + 1)  # nobody starts a server anew any sooner
+    app = watching()
+    async with Stream(app, f"/events/runs/{folder.id}") as other:  # by whom the new server has counted as far
+        await other.next()
+        write_record(run / "episodes" / "more.jsonl", 1)
+        await other.next()
+        async with Stream(app, f"/events/runs/{folder.id}", last_event_id=first["id"]) as again:
+            event = await again.next()
+            assert event and len(json.loads(event["data"])["rows"]) == 3
