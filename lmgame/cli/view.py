@@ -60,13 +60,13 @@ def view(
         return
     given = os.environ.get(TOKEN_ENVIRONMENT) or None
     token = check_host(host, allow_remote, given)
+    visited = make_server(roots, db=db, token=token, hosts=[host, *(allow_host or [])], cache=cache_folder())
     listening = _listen(host, port)
     where = listening.getsockname()[1]
     name = f"[{host}]" if ":" in host else host
     console.print(f"http://{name}:{where}/  (Ctrl-C stops it)", markup=False, soft_wrap=True)
     if token is not None and given is None:
         console.print(f"Token for visitors: {token}", markup=False, soft_wrap=True)
-    visited = make_server(roots, db=db, token=token, hosts=[host, *(allow_host or [])], cache=cache_folder())
     visited.run(sockets=[listening])
 
 

@@ -14,9 +14,11 @@ REALTIME = "realtime-"
 def slug(label: str) -> str:
     """A label of conditions, or another of our own words, as a part of an address."""
     plain = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")
-    if plain == label.replace("/", "-"):
+    clock = plain.startswith(REALTIME.rstrip("-"))
+    # With a hyphen in the preset it could be another game's name as well.
+    if plain == label.replace("/", "-") and "-" not in label.partition("/")[2] and not clock:
         return plain
-    return f"{plain[:60]}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
+    return f"{'game-' if clock else ''}{plain[:60]}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
 
 
 def prefix(clock: str) -> str:
