@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from lmgame_common import LmgameError
 from lmgame_leaderboards.web.guard import Guard
 from lmgame_leaderboards.web.keeper import CLOCKS, Keeper
+from lmgame_leaderboards.web.ledger import Ledger
 from lmgame_leaderboards.web.live import Watches, record_events
 from lmgame_leaderboards.web.render import STATIC
 from lmgame_leaderboards.web.site import HTML, TEXT, Content, NotThereError, Site
@@ -185,7 +186,7 @@ async def _standings_news(
 ) -> AsyncIterator[tuple[int, dict[str, Any]] | None]:
     """Whenever there is a newer ledger; None for a heartbeat."""
     count, before = 0, keeper.ledger(clock)
-    yield 0, {"state": before.state if before else "", "making": keeper.making(clock) is not None}
+    yield 0, {"state": _state_of(before), "making": keeper.making(clock) is not None}
     while True:
         if not await keeper.news(clock, heartbeat):
             yield None
@@ -193,4 +194,9 @@ async def _standings_news(
         now = keeper.ledger(clock)
         if now is not before or keeper.failure(clock):
             count, before = count + 1, now
-            yield count, {"state": now.state if now else "", "making": False}
+            yield count, {"state": _state_of(now), "making": False}
+
+
+def _state_of(ledger: Ledger | None) -> str:
+    """What tells a ledger from others; empty where there is none."""
+    return "" if ledger is None else f"{ledger.state}{' rough' if ledger.rough else ''}"

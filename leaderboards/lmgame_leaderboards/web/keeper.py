@@ -27,6 +27,9 @@ LOOK_EVERY = 2.0
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 """For the process that makes ledgers: its matrices are small, and threads that wait for one another keep a core busy
 which pages need."""
+LONG = 20.0
+"""Seconds beyond which making a ledger is hard work, after which its maker rests as long again, however the store
+changes meanwhile."""
 CLOCKS = ("paused", "realtime")
 UNREADABLE = (ValueError, KeyError, TypeError, IndexError, RecursionError)
 """What reading something else as a ledger may raise."""
@@ -48,6 +51,8 @@ class _Kept:
     """What was wrong when it was last made, if anything was."""
     tried: str = ""
     """The state for which making it failed."""
+    rests: float = 0.0
+    """Until when none is made."""
     since: float = 0.0
     """When making it began; 0 while nobody does."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -124,8 +129,10 @@ class Keeper:
             while True:
                 await self._look()
                 for clock, kept in self._kept.items():
-                    have = kept.ledger.state if kept.ledger else None
+                    have = kept.ledger.state if kept.ledger and not kept.ledger.rough else None
                     if kept.wanted in (have, kept.tried) or (clock in making and not making[clock].done()):
+                        continue
+                    if time.monotonic() < kept.rests:
                         continue
                     making[clock] = asyncio.create_task(self._make(clock, kept))
                 self._looked.set()
@@ -166,6 +173,7 @@ class Keeper:
     async def _make(self, clock: str, kept: _Kept) -> None:
         wanted, kept.since = kept.wanted, time.monotonic()
         order = {"db": self._db, "clock": clock, "cards": self._cards, "rounds": self._rounds}
+        order["first"] = kept.ledger is None
         process = None
         try:
             process = await asyncio.create_subprocess_exec(
@@ -189,7 +197,9 @@ class Keeper:
                 with suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-            kept.since = 0.0
+            took, kept.since = time.monotonic() - kept.since, 0.0
+            if took > LONG and not (kept.ledger and kept.ledger.rough):
+                kept.rests = time.monotonic() + took
             self._tell(kept)
 
     def _file(self, clock: str) -> Path | None:

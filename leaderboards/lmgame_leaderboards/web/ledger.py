@@ -17,10 +17,13 @@ from lmgame_leaderboards.schema import BaselineRecord
 from lmgame_leaderboards.standings import Entrant, Standings, field_of, notes_of, standings_by_game, standings_of
 from lmgame_leaderboards.web.gamelist import Game, Games, Side, columns
 
-FORM = 2
+FORM = 3
 """Rises when the ledger's document changes, so that older ones are made anew."""
 JOINT = ""
 """Label of the board over all games together."""
+MANY, MANY_ROUNDS, FIRST_ROUNDS = 20_000, 200, 20
+"""Games beyond which a store is large, and the bootstrap rounds that then have to do: all in all, and at first. A
+standard deviation of so many is off by 1 / √(2 · rounds): by 5 % and by 16 %."""
 MATRIX = 30
 """Most players whose pairwise results are drawn; a model's page has all of its opponents."""
 
@@ -62,6 +65,8 @@ class Ledger:
     state: str = ""
     """Of the store, when this was made."""
     left_out: int = 0
+    rough: bool = False
+    """Whether its intervals are only first ones, and it is to be made again."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Ledger":
@@ -77,6 +82,7 @@ class Ledger:
             clock=document["clock"],
             state=document["state"],
             left_out=document["left_out"],
+            rough=document["rough"],
         )
 
     @property
@@ -180,6 +186,7 @@ def ledger_document(
     cards: Sequence[Mapping[str, Any]] = (),
     published: Sequence[PublishedScore] = (),
     rounds: int = 1000,
+    first: bool = False,
 ) -> dict[str, Any]:
     """Everything that pages look up, in JSON's own types.
 
@@ -189,8 +196,11 @@ def ledger_document(
         state: Of the store, from `Store.state`.
         cards: What is known of games: `game`, `preset`, `version`, `max_decisions`, `baselines`.
         published: Scores from elsewhere.
-        rounds: Of the bootstrap behind the intervals.
+        rounds: Of the bootstrap behind the intervals; of large stores at most `MANY_ROUNDS`.
+        first: Whether somebody waits for it, so that intervals of a large store are to be only first ones.
     """
+    wanted = min(rounds, MANY_ROUNDS) if len(games) > MANY else rounds
+    rounds = min(wanted, FIRST_ROUNDS) if first and len(games) > MANY else wanted
     played = [game for game in games if not any(seat.player.copy_number for seat in game.seats)]
     found = field_of(played)
     known = {"baselines": _baselines(played, cards), "published": published, "rounds": rounds}
@@ -198,6 +208,10 @@ def ledger_document(
     if len(boards) > 1:
         # A game's reference scores say nothing of all games together.
         boards = {JOINT: _board(standings_of(found, **{**known, "baselines": {}})), **boards}
+    if len(games) > MANY:
+        finer = "; better ones are being worked out" if rounds < wanted else ""
+        for board in boards.values():
+            board["notes"].append(f"Intervals rest on {rounds} bootstrap rounds{finer}.")
     ids = {id_: number for number, id_ in enumerate(found.entrants)}
     numbers = {label: number for number, label in enumerate(found.conditions)}
     counts: dict[str, int] = defaultdict(int)
@@ -231,6 +245,7 @@ def ledger_document(
         "conditions": {label: {**about[label], "n": counts[label]} for label in found.conditions},
         "games": columns(rows),
         "left_out": len(found.left_out),
+        "rough": rounds < wanted,
     }
 
 

@@ -2,7 +2,7 @@
 
 `PARENT` is the number of the process that waits for it; once that is gone, so is this one.
 
-The order is a JSON object: `db` (a store's URL), `clock`, `cards`, `rounds`. The ledger goes to standard output.
+The order is a JSON object: `db` (a store's URL), `clock`, `cards`, `rounds`, `first`. Standard output gets the ledger.
 """
 
 import json
@@ -46,6 +46,7 @@ def main() -> int:
             cards=order["cards"],
             published=published,
             rounds=order["rounds"],
+            first=order["first"],
         )
     except LmgameError as error:
         print(error, file=sys.stderr)

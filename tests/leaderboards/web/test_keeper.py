@@ -262,6 +262,18 @@ async def test_a_worker_that_can_not_be_started(db: str, tmp_path: Path, monkeyp
         assert keeper.failure("paused") and keeper.making("paused") is None
 
 
+async def test_a_rough_ledger_is_made_again(db: str, tmp_path: Path, worker: Any, workers: Workers):
+    (tmp_path / "made").write_text(document(db))
+    (tmp_path / "rough").write_text(json.dumps({**json.loads(document(db)), "rough": True}))
+    # The first one of each clock is rough.
+    worker(f"if mkdir {tmp_path}/1 || mkdir {tmp_path}/2; then cat {tmp_path}/rough; else cat {tmp_path}/made; fi")
+    async with kept(db) as keeper:
+        found = await keeper.first("paused", PATIENCE)
+        assert found is not None and found.rough
+        await until(keeper, lambda: (better := keeper.ledger("paused")) and not better.rough)
+    assert len(workers) == 2 * len(CLOCKS)
+
+
 async def test_stopping_ends_the_workers(db: str, tmp_path: Path, worker: Any, workers: Workers):
     worker(f"touch {tmp_path}/begun; exec sleep 600")
     keeper = Keeper(db, [], rounds=10)
@@ -288,7 +300,7 @@ def worked_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     monkeypatch.setattr(work, "_end_with", lambda parent: None, raising=False)
 
     def work_off(db: str, clock: str = "paused") -> tuple[int, str, str]:
-        order = {"db": db, "clock": clock, "cards": [], "rounds": 10}
+        order = {"db": db, "clock": clock, "cards": [], "rounds": 10, "first": True}
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(order)))
         code, (out, errors) = work.main(), capsys.readouterr()
         return code, out, errors

@@ -288,3 +288,19 @@ def test_another_document_is_refused(damage: Any):
     damage(document)
     with pytest.raises((KeyError, TypeError, ValueError, IndexError)):
         Ledger.of(document)
+
+
+def test_intervals_of_large_stores_are_first_ones_and_then_better(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lmgame_leaderboards.web.ledger.MANY", 3)
+    monkeypatch.setattr("lmgame_leaderboards.web.ledger.MANY_ROUNDS", 6)
+    monkeypatch.setattr("lmgame_leaderboards.web.ledger.FIRST_ROUNDS", 4)
+    first, better = (ledger_document(MIXED, rounds=1000, first=first) for first in (True, False))
+    assert first["rough"] and Ledger.of(first).rough
+    assert not better["rough"]
+    boards = [one["boards"].values() for one in (first, better)]
+    told = [{note for board in found for note in board["notes"] if "bootstrap" in note} for found in boards]
+    assert told[0] == {"Intervals rest on 4 bootstrap rounds; better ones are being worked out."}
+    assert told[1] == {"Intervals rest on 6 bootstrap rounds."}
+    ratings = [[row["rating"] for board in found for row in board["rows"]] for found in boards]
+    assert ratings[0] == ratings[1]
+    assert not ledger_document(MIXED[:3], rounds=4, first=True)["rough"], "a small one is done at once"
