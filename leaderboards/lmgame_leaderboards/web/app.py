@@ -13,7 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from lmgame_common import LmgameError
+from lmgame_common import LmgameError, printable
 from lmgame_leaderboards.web.guard import Guard
 from lmgame_leaderboards.web.keeper import CLOCKS, Keeper
 from lmgame_leaderboards.web.ledger import Ledger
@@ -186,7 +186,7 @@ async def _standings_news(
 ) -> AsyncIterator[tuple[int, dict[str, Any]] | None]:
     """Whenever there is a newer ledger; None for a heartbeat."""
     count, before = 0, keeper.ledger(clock)
-    yield 0, {"state": _state_of(before), "making": keeper.making(clock) is not None}
+    yield 0, _told_of(keeper, clock)
     while True:
         if not await keeper.news(clock, heartbeat):
             yield None
@@ -194,7 +194,13 @@ async def _standings_news(
         now = keeper.ledger(clock)
         if now is not before or keeper.failure(clock):
             count, before = count + 1, now
-            yield count, {"state": _state_of(now), "making": False}
+            yield count, _told_of(keeper, clock)
+
+
+def _told_of(keeper: Keeper, clock: str) -> dict[str, Any]:
+    """How standings stand."""
+    making = keeper.making(clock) is not None
+    return {"state": _state_of(keeper.ledger(clock)), "making": making, "failure": printable(keeper.failure(clock))}
 
 
 def _state_of(ledger: Ledger | None) -> str:

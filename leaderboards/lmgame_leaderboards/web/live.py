@@ -286,9 +286,8 @@ class FolderWatch:
         except LmgameError:
             return False
         self._rated = time.monotonic(), finished
-        for row in found["rows"]:
-            del row["drawn"]
-        self._state.standings = version, found
+        rows = [{name: value for name, value in row.items() if name != "drawn"} for row in found["rows"]]
+        self._state.standings = version, {**found, "rows": rows}
         return True
 
 

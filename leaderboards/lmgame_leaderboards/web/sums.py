@@ -94,6 +94,8 @@ class Sums:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Path, str], tuple[tuple[int, int], Any]] = OrderedDict()
+        self.tables: dict[Path, tuple[tuple[int, float], dict[str, Any]]] = {}
+        """Arenas' own tables, by folder, each with how many games were finished, and when the last one was."""
 
     def of(self, folder: Folder) -> list[RecordSum]:
         """All records of a folder, sorted by name; one that can't be read says why."""

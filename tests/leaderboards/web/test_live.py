@@ -245,10 +245,15 @@ async def test_a_stream_of_a_record_that_breaks_ends(app: ASGIApp, site: Site, t
 
 async def test_news_of_standings(app: ASGIApp, keeper: FakeKeeper):
     async with Stream(app, "/events/standings/paused") as stream:
-        assert told(await stream.next(), "standings") == {"state": "", "making": False}
+        assert told(await stream.next(), "standings") == {"state": "", "making": False, "failure": ""}
         keeper.ledgers["paused"] = Ledger.of(ledger_document([make_game()], state="7", rounds=10))
         keeper.changed.set()
         event = await stream.next()
-        assert told(event, "standings") == {"state": "7", "making": False} and event is not None and event["id"] == "1"
+        assert told(event, "standings") == {"state": "7", "making": False, "failure": ""}
+        assert event is not None and event["id"] == "1"
         keeper.changed.set()  # nothing that the page would show
         assert await stream.next(heartbeats=True) == {"": "still here"}
+        keeper.failed = "the store is\x1b gone"
+        keeper.changed.set()
+        found = told(await stream.next(), "standings")
+        assert found == {"state": "7", "making": False, "failure": "the store is\\x1b gone"}

@@ -203,6 +203,10 @@ def arena_standings(folder: Folder, record: ArenaRecord, sums: Sums) -> dict[str
     from lmgame_leaderboards.standings import notes_of, standings_of
 
     games = finished_games(folder, record, sums)
+    state = len(games), max((game.finished for game in games), default=0.0)
+    before = sums.tables.get(folder.path)
+    if before and before[0] == state:
+        return before[1]
     try:
         found = standings_of(games, rounds=QUICK_ROUNDS)
     except LmgameError as error:
@@ -227,7 +231,9 @@ def arena_standings(folder: Folder, record: ArenaRecord, sums: Sums) -> dict[str
         }
         for row in found.rows
     ]
-    return {"rows": rows, "notes": [plain(note, 400) for note in notes_of(found)]}
+    told = {"rows": rows, "notes": [plain(note, 400) for note in notes_of(found)]}
+    sums.tables[folder.path] = state, told
+    return told
 
 
 def finished_games(folder: Folder, record: ArenaRecord, sums: Sums) -> list[PlayedGame]:

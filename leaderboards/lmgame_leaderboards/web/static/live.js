@@ -27,8 +27,12 @@
   if (news) {
     var first = null;
     connect(news.dataset.events, "standings", function (told) {
-      if (news.dataset.reload !== undefined && told.state) { location.reload(); return; }
+      if (news.dataset.reload !== undefined) {
+        if (told.state || told.failure) { location.reload(); }
+        return;
+      }
       if (first === null && told.state) { first = told.state; }
+      if (told.failure) { news.textContent = "These standings are from before. " + told.failure; news.hidden = false; return; }
       if (told.making) { news.textContent = "Newer results have come in; the standings are being worked out …"; news.hidden = false; return; }
       if (told.state && first !== null && told.state !== first) {
         news.textContent = "There are newer standings. ";

@@ -400,6 +400,7 @@
   // ---- The line of scores.
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
   function drawLine() {
+    if (!window.echarts) { return; } // it comes after this script, so that boards needn't wait for it
     var place = document.getElementById("line");
     if (chart) { chart.dispose(); }
     chart = echarts.init(place, null, { renderer: "svg" });
@@ -443,6 +444,7 @@
     if (!x || !isFinite(x[0])) { return []; }
     return [{ id: "cursor", type: "line", silent: true, shape: { x1: x[0], x2: x[0], y1: 8, y2: height - 22 }, style: { stroke: colour("--text"), lineWidth: 1.5 } }];
   }
+  addEventListener("load", function () { if (sides.length) { drawLine(); } });
   document.addEventListener("theme", function () { if (sides.length) { drawLine(); } });
   var resizing = 0;
   addEventListener("resize", function () { clearTimeout(resizing); resizing = setTimeout(function () { if (sides.length) { drawLine(); } }, 150); });
