@@ -106,9 +106,9 @@ def test_a_game_is_followed_decision_by_decision(tmp_path: Path, visit: Visit, s
             threading.Event().wait(0.01)
         page = visit(f"{address}/{Played([tmp_path / 'runs'], db).address(records[0])}#end").page
         expect(page.locator(".screen figcaption")).to_contain_text("as it stands now")
-        soon = int(page.locator("#scrubber").get_attribute("max") or 0) + 2
-        expect(page.locator("#scrubber")).to_have_attribute("max", str(soon))  # it grows by itself
-        expect(page.locator("#moment")).to_contain_text(f"decision {soon} of {soon}")  # and whoever is at its end, too
+        before = page.locator("#scrubber").get_attribute("max") or ""
+        expect(page.locator("#scrubber")).not_to_have_attribute("max", before)  # it grows by itself
+        expect(page.locator("#moment")).to_have_text(re.compile(r"^decision (\d+) of \1"))  # and who is at its end, too
         page.keyboard.press("Home")
         pace.seconds = HURRY
         expect(page.locator("#scrubber")).to_have_attribute("max", "20")

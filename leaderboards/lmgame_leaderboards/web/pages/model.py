@@ -160,7 +160,7 @@ def bout_address(bout: Bout, shelf: Shelf) -> str | None:
     """Where a match can be watched: both episodes side by side, or the shared game; at its decisive moment."""
     if bout.own is bout.other:
         address = record_address(bout.own, shelf)
-        return address and f"{address}#decisive"
+        return address and f"{address}#@decisive"
     one, other = shelf.place(bout.own.source), shelf.place(bout.other.source)
     if not one or not other:
         return None

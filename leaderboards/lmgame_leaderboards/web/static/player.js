@@ -150,7 +150,10 @@
     var made = { track: track, seat: seat, name: name };
     var column = element("section", "side");
     made.column = column;
-    made.heading = element("h2", "", name);
+    made.heading = element("h2");
+    var called = element("span", "", name);
+    if (track.index.shared) { called.append(" ", element("small", "", seat ? "second" : "first")); }
+    made.heading.append(called);
     made.score = element("output", "score");
     made.heading.append(made.score);
     made.answer = element("div", "answer");
@@ -181,6 +184,12 @@
     var names = sides.map(function (side) { return side.name; });
     document.getElementById("title").textContent = names.join(" against ");
     document.title = names.join(" against ") + " · lmgame";
+    var crumbs = document.getElementById("crumbs");
+    sides.forEach(function (side, number_) {
+      var link = element("a", "", "The game of " + side.name + " alone");
+      link.href = root + "runs/" + side.track.id.split("/").map(encodeURIComponent).join("/") + ".html";
+      crumbs.append(number_ ? " · " : "", link);
+    });
     var told = one.game + "/" + one.preset + ", seed " + one.seed + ". ";
     if (other && (one.game !== other.game || one.preset !== other.preset || one.seed !== other.seed)) { told = "These two are of different games or seeds. "; }
     sides.forEach(function (side) { side.final = final(side); });
@@ -272,7 +281,7 @@
     var now = here === Math.min(at, index.n - 1) && at < index.n && mine(side, here);
     var over = at >= index.n;
     side.column.classList.toggle("to-move", !!index.seat && now);
-    side.score.textContent = number(scoreAt(side, over ? index.n : here === at ? here + 1 : at));
+    side.score.textContent = number(scoreAt(side, at)); // as the board beside it has it
     side.answer.hidden = here < 0;
     if (here < 0) { return; }
     var number_ = Math.floor(here / index.part), part = track.parts[number_], offset = here - number_ * index.part;
@@ -294,7 +303,8 @@
     side.problem.textContent = part && part.problem[offset] || "";
     fill(side.thought, part ? part.thought[offset] : "");
     fill(side.raw, part ? part.raw[offset] : "Loading …");
-    fill(side.text, part && part.texts ? part.texts[offset] : "");
+    var seen = index.seat ? here : Math.min(at, index.n), there = track.parts[Math.floor(seen / index.part)];
+    fill(side.text, there && there.texts ? there.texts[seen % index.part] : "");
     if (part && part.long[offset]) {
       side.more.textContent = "";
       if (player.dataset.root !== undefined && document.querySelector("meta[http-equiv]") === null) {
@@ -423,8 +433,8 @@
     chart.setOption({
       animation: false, textStyle: { fontFamily: "inherit" },
       legend: { show: sides.length > 1 || bad.length > 0, textStyle: { color: colour("--soft") }, top: 0, selectedMode: false },
-      grid: { left: 8, right: 16, top: sides.length > 1 || bad.length ? 28 : 12, bottom: 8, containLabel: true },
-      xAxis: { type: "value", min: 0, max: Math.max(1, length), name: "", axisLabel: { color: colour("--soft") }, splitLine: { show: false }, axisLine: { lineStyle: { color: colour("--line") } } },
+      grid: { left: 8, right: 16, top: sides.length > 1 || bad.length ? 28 : 12, bottom: 22, containLabel: true },
+      xAxis: { type: "value", min: 0, max: Math.max(1, length), name: "decision", nameLocation: "middle", nameGap: 22, nameTextStyle: { color: colour("--soft") }, axisLabel: { color: colour("--soft") }, splitLine: { show: false }, axisLine: { lineStyle: { color: colour("--line") } } },
       yAxis: { type: "value", scale: true, axisLabel: { color: colour("--soft") }, splitLine: { lineStyle: { color: colour("--line") } } },
       series: series
     });
@@ -442,7 +452,7 @@
   function cursor() {
     var x = chart.convertToPixel("grid", [at, 0]), height = chart.getHeight();
     if (!x || !isFinite(x[0])) { return []; }
-    return [{ id: "cursor", type: "line", silent: true, shape: { x1: x[0], x2: x[0], y1: 8, y2: height - 22 }, style: { stroke: colour("--text"), lineWidth: 1.5 } }];
+    return [{ id: "cursor", type: "line", silent: true, shape: { x1: x[0], x2: x[0], y1: 8, y2: height - 36 }, style: { stroke: colour("--text"), lineWidth: 1.5 } }];
   }
   addEventListener("load", function () { if (sides.length) { drawLine(); } });
   document.addEventListener("theme", function () { if (sides.length) { drawLine(); } });
