@@ -56,9 +56,12 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         keeper.start()
         site.pool.submit(site.warm)
+        warming = [asyncio.create_task(_warm(site, keeper, clock)) for clock in CLOCKS]
         try:
             yield
         finally:
+            for task in warming:
+                task.cancel()
             await keeper.stop()
             site.close()
             waiting.shutdown(wait=False, cancel_futures=True)
@@ -118,6 +121,13 @@ def create_app(
         return _response(content)
 
     return Guard(app, token=token, hosts=hosts, login=lambda wrong: _login(site, wrong))
+
+
+async def _warm(site: Site, keeper: Keeper, clock: str) -> None:
+    """Make the boards of each new ledger before anybody asks for them."""
+    while True:
+        if await keeper.news(clock, HEARTBEAT):
+            await asyncio.to_thread(site.warm_boards, clock)
 
 
 async def _until[T](closing: asyncio.Event | None, events: AsyncIterator[T]) -> AsyncIterator[T]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,13 @@ class Site:
         """Draw the pictures of all games, which are kept by the stage: nobody has to wait for them then."""
         for sheet in self.sheets():
             self._has_poster(sheet.name)
+
+    def warm_boards(self, clock: str) -> None:
+        """Make the boards of a new ledger before anybody asks for them; as many as are kept."""
+        if ledger := self.ledger(clock):
+            for label in list(ledger.boards)[: BOARDS // 2]:
+                with suppress(LmgameError):
+                    self.get(addresses.board(clock, label))
 
     def ledger(self, clock: str) -> Ledger | None:
         """The newest ledger of a clock."""
