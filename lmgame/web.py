@@ -15,8 +15,8 @@ from lmgame_leaderboards.store.place import database_url
 from lmgame_leaderboards.web.app import create_app
 from lmgame_leaderboards.web.export import check_target, export_site
 from lmgame_leaderboards.web.folders import Shelf
-from lmgame_leaderboards.web.keeper import CLOCKS, Keeper
-from lmgame_leaderboards.web.ledger import Ledger, ledger_document
+from lmgame_leaderboards.web.keeper import Keeper
+from lmgame_leaderboards.web.ledger import CLOCKS, Ledger, ledger_document
 from lmgame_leaderboards.web.site import Site, order
 
 TOKEN_ENVIRONMENT = "LMGAME_VIEW_TOKEN"

@@ -33,6 +33,7 @@ from lmgame_leaderboards.schema import (
     RunRequest,
     Versions,
     episode_id,
+    numbered,
     request_id,
 )
 from lmgame_leaderboards.stats import mean_interval
@@ -72,6 +73,7 @@ __all__ = [
     "load_run",
     "markdown_table",
     "mean_interval",
+    "numbered",
     "played_game",
     "played_games",
     "player_of",

@@ -100,27 +100,50 @@ def _read(path: Path) -> tuple[EpisodeLog, bytes, int]:
     whole = 0
     for number, raw in enumerate(lines, 1):
         try:
-            line = json.loads(raw.decode())
-            if not isinstance(line, dict):
-                raise ValueError("a line must be a JSON object")
+            line = parsed(raw)
         except (ValueError, RecursionError) as error:
             if number == len(lines):
                 break
             raise _damaged(path, number, str(error)) from error
         if not isinstance(line.get("type"), str) and number == len(lines) > 1:
             break
-        if number == 1:
-            if line.get("type") != "header":
-                raise RecordError(f"{path} is no episode record: its first line must be a header.")
-            steps = steps_from(check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path))
-        for step in steps:
-            line = step.line(line)
-        sort_in(log, line, number)
+        steps = take(log, line, number, steps)
         whole += len(raw) + 1
     return log, content, min(whole, len(content))
 
 
-def sort_in(log: EpisodeLog, line: dict[str, Any], number: int) -> None:
+def parsed(raw: bytes) -> dict[str, Any]:
+    """A line of a record. Raises ValueError or RecursionError if it is none."""
+    line = json.loads(raw.decode())
+    if not isinstance(line, dict):
+        raise ValueError("a line must be a JSON object")
+    return line
+
+
+def take(log: EpisodeLog, line: dict[str, Any], number: int, steps: list[Migration]) -> list[Migration]:
+    """Take a line into a log.
+
+    Args:
+        log: With all lines before it.
+        line: From `parsed`.
+        number: Its number in the file, from 1.
+        steps: What this returned for the line before, of which the first one has none: how older formats are read.
+
+    Raises:
+        RecordError: If the first line is no header, a newer lmgame wrote the record, or the line is damaged.
+    """
+    if number == 1:
+        if line.get("type") != "header":
+            raise RecordError(f"{log.path} is no episode record: its first line must be a header.")
+        version = check_version(line.get("schema_version"), str(log.path), line.get("lmgame"))
+        steps = steps_from(version, str(log.path))
+    for step in steps:
+        line = step.line(line)
+    _sort_in(log, line, number)
+    return steps
+
+
+def _sort_in(log: EpisodeLog, line: dict[str, Any], number: int) -> None:
     """Put one line where it belongs. Kinds that we don't know are skipped: a later lmgame may have added them."""
     kind = line.get("type")
     if not isinstance(kind, str):

@@ -23,6 +23,13 @@ class UsageTotals:
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
 
+    @property
+    def tokens(self) -> int | None:
+        """Prompt and completion tokens; None where no server reported any."""
+        if self.prompt_tokens is None and self.completion_tokens is None:
+            return None
+        return (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class LatencySummary:

@@ -7,7 +7,7 @@ ignore fields and kinds of line that they don't know, so both may be added witho
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, TypedDict
 from urllib.parse import urlsplit, urlunsplit
@@ -232,6 +232,11 @@ class PlayerRecord(BaseModel):
         """What people call it: the model, without the address of its server; a copy is marked."""
         model = self.model.rpartition("#")[2] if "://" in self.model else self.model
         return f"{model} (copy)" if self.copy_number else model
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The same names, told apart by a number where players are called the same."""
+    return [f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names, 1)]
 
 
 class Versions(BaseModel):

@@ -1,12 +1,11 @@
 """A record that may still grow, read as far as it goes, each byte once."""
 
-import json
 import os
 from pathlib import Path
 
 from lmgame_common import RecordError
-from lmgame_leaderboards.migrations import Migration, check_version, steps_from
-from lmgame_leaderboards.records import EpisodeLog, sort_in
+from lmgame_leaderboards.migrations import Migration
+from lmgame_leaderboards.records import EpisodeLog, parsed, take
 
 HEADROOM = 1 << 22
 """Bytes read at a time."""
@@ -57,18 +56,8 @@ class RecordTail:
     def _take(self, raw: bytes) -> None:
         path, number = self.log.path, self._lines + 1
         try:
-            line = json.loads(raw.decode())
-            if not isinstance(line, dict):
-                raise ValueError("a line must be a JSON object")
+            line = parsed(raw)
         except (ValueError, RecursionError) as error:
             raise RecordError(f"{path}, line {number} is damaged ({error}).") from error
-        if number == 1:
-            if line.get("type") != "header":
-                raise RecordError(f"{path} is no episode record: its first line must be a header.")
-            self._steps = steps_from(
-                check_version(line.get("schema_version"), str(path), line.get("lmgame")), str(path)
-            )
-        for step in self._steps:
-            line = step.line(line)
-        sort_in(self.log, line, number)
+        self._steps = take(self.log, line, number, self._steps)
         self.size, self._lines = self.size + len(raw) + 1, number

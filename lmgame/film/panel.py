@@ -1,6 +1,6 @@
 """What stands below the boards in the film of a match: who plays, the score, the last answer, and how it ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -74,11 +74,6 @@ def heading(header: Mapping[str, Any], speed: float) -> str:
     """What stands above the film of a match: what is played, and how much faster than it was."""
     told = f"{header['game']} · {header['preset']} · seed {header['seed']}"
     return told if speed == 1 else f"{told} · {speed:.3g} × speed"
-
-
-def numbered(names: Sequence[str]) -> list[str]:
-    """The same names, told apart by a number where players are called the same."""
-    return [f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names, 1)]
 
 
 def title(text: str, width: int) -> np.ndarray:

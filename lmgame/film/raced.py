@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from lmgame.film.panel import BACKGROUND, HEIGHT, NARROWEST, Caption, heading, numbered, panel, title
+from lmgame.film.panel import BACKGROUND, HEIGHT, NARROWEST, Caption, heading, panel, title
 from lmgame.film.reel import Shot, shots
 from lmgame.film.single import check_speed
 from lmgame.film.writers import film_rate, writing
 from lmgame.replay import card_of, walk
 from lmgame_common import UsageError
 from lmgame_games import GameEnv
-from lmgame_leaderboards import EpisodeLog, PlayerRecord, read_episode
+from lmgame_leaderboards import EpisodeLog, PlayerRecord, numbered, read_episode
 
 LONGEST = 120.0
 """Seconds that a match's film takes at most, where no speed is asked for."""

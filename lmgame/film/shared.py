@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from lmgame.film.panel import BACKGROUND, NARROWEST, Caption, heading, numbered, panel, title
+from lmgame.film.panel import BACKGROUND, NARROWEST, Caption, heading, panel, title
 from lmgame.film.raced import GAP, LAST_FRAME, LONGEST
 from lmgame.film.single import check_speed
 from lmgame.film.writers import Sink, film_rate, writing
 from lmgame.replay import card_of, walk_match
 from lmgame_common import GameError
 from lmgame_games import Card, Move, SharedGame
-from lmgame_leaderboards import EpisodeLog, PlayerRecord, read_episode
+from lmgame_leaderboards import EpisodeLog, PlayerRecord, numbered, read_episode
 
 
 def film_shared(record: Path, out: Path, speed: float | None = None) -> float:

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from lmgame.cli import app
 
 needs_mario = pytest.mark.skipif(find_spec("nes_py") is None, reason="Super Mario Bros needs Python 3.13")
 
@@ -77,5 +80,23 @@ def lmgame(command: Command) -> Callable[..., "subprocess.CompletedProcess[str]"
         process = command(*arguments)
         out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    return run
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `lmgame …` in this process and an empty folder; what it said, on both outputs."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        found = CliRunner().invoke(app, arguments)
+        if found.exception and not isinstance(found.exception, SystemExit):
+            raise found.exception
+        assert found.exit_code == 0, found.output
+        return found.output
 
     return run

@@ -1,35 +1,16 @@
 """`lmgame compare` on a store that short matches of players of known strength have filled."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import lmgame
-from lmgame.cli import app
 from lmgame_common import LmgameError, UnknownNameError, UsageError
 from lmgame_serving.testing import Reply, StubServer
 
-Run = Callable[..., str]
+from .conftest import Run
 
 TETRIS = ("match", "-m", "random", "-m", "scripted", "--pairs", "4", "--max-decisions", "10")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `lmgame …` in this process and an empty folder; what it said, on both outputs."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> str:
-        found = CliRunner().invoke(app, arguments)
-        if found.exception and not isinstance(found.exception, SystemExit):
-            raise found.exception
-        assert found.exit_code == 0, found.output
-        return found.output
-
-    return run
 
 
 def test_paired_differences_in_raced_and_shared_games(run: Run):

@@ -3,34 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import lmgame
-from lmgame.cli import app
 from lmgame_common import LmgameError, UnknownNameError, UsageError
 
-Run = Callable[..., str]
+from .conftest import Run
 
 PLAY = ("arena", "-m", "random", "-m", "scripted", "-g", "connect4", "-g", "tic-tac-toe", "--pairs", "2")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `lmgame …` in this process and an empty folder; what it said, on both outputs."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> str:
-        found = CliRunner().invoke(app, arguments)
-        if found.exception and not isinstance(found.exception, SystemExit):
-            raise found.exception
-        assert found.exit_code == 0, found.output
-        return found.output
-
-    return run
 
 
 def test_an_empty_store_says_what_to_run(run: Run):

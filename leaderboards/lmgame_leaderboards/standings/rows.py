@@ -124,7 +124,7 @@ def rows_of(
 def _row(entrant: Entrant, own: Sequence[Seated], rating: Rating | None, record: tuple[int, int, int]) -> Row:
     decisions = sum(one.seat.decisions for one in own)
     counts = {verdict: sum(one.seat.verdicts.get(verdict, 0) for one in own) for verdict in VERDICTS}
-    tokens = [t for one in own if (t := _tokens(one)) is not None]
+    tokens = [t for one in own if (t := one.seat.usage.tokens) is not None]
     costs = [one.seat.usage.cost_usd for one in own if one.seat.usage.cost_usd is not None]
     # A median of 0 is that of a player that nobody had to wait for.
     latencies = [one.seat.latency.median for one in own if one.seat.latency.median]
@@ -148,13 +148,6 @@ def _row(entrant: Entrant, own: Sequence[Seated], rating: Rating | None, record:
         latency_median=median(latencies) if latencies else None,
         infrastructure_faults=sum(one.seat.infrastructure_faults for one in own),
     )
-
-
-def _tokens(one: Seated) -> int | None:
-    usage = one.seat.usage
-    if usage.prompt_tokens is None and usage.completion_tokens is None:
-        return None
-    return (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
 
 
 def _scores(own: Sequence[Seated]) -> tuple[GameScore, ...]:

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp
 
 from lmgame_common import LmgameError, printable
 from lmgame_leaderboards.web.guard import Guard
-from lmgame_leaderboards.web.keeper import CLOCKS, Keeper
-from lmgame_leaderboards.web.ledger import Ledger
+from lmgame_leaderboards.web.keeper import Keeper
+from lmgame_leaderboards.web.ledger import CLOCKS, Ledger
 from lmgame_leaderboards.web.live import Watches, record_events
 from lmgame_leaderboards.web.render import STATIC
 from lmgame_leaderboards.web.site import HTML, TEXT, Content, NotThereError, Site

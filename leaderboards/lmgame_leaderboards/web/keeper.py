@@ -18,7 +18,7 @@ import platformdirs
 from lmgame_common import LmgameError
 from lmgame_leaderboards.disk import write_whole
 from lmgame_leaderboards.store import Store
-from lmgame_leaderboards.web.ledger import Ledger
+from lmgame_leaderboards.web.ledger import CLOCKS, Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ which pages need."""
 LONG = 20.0
 """Seconds beyond which making a ledger is hard work, after which its maker rests as long again, however the store
 changes meanwhile."""
-CLOCKS = ("paused", "realtime")
 UNREADABLE = (ValueError, KeyError, TypeError, IndexError, RecursionError)
 """What reading something else as a ledger may raise."""
 

@@ -19,6 +19,8 @@ from lmgame_leaderboards.web.gamelist import Game, Games, Side, columns
 
 FORM = 3
 """Rises when the ledger's document changes, so that older ones are made anew."""
+CLOCKS = ("paused", "realtime")
+"""A ledger each: their games are never ranked together."""
 JOINT = ""
 """Label of the board over all games together."""
 MANY, MANY_ROUNDS, FIRST_ROUNDS = 20_000, 200, 20
@@ -229,7 +231,7 @@ def ledger_document(
                 ids[one.entrant],
                 one.seat.score,
                 one.seat.decisions,
-                _tokens(one.seat.usage.prompt_tokens, one.seat.usage.completion_tokens),
+                one.seat.usage.tokens,
                 one.seat.usage.cost_usd,
                 one.seat.latency.median,
             )
@@ -247,10 +249,6 @@ def ledger_document(
         "left_out": len(found.left_out),
         "rough": rounds < wanted,
     }
-
-
-def _tokens(prompt: int | None, completion: int | None) -> int | None:
-    return None if prompt is None and completion is None else (prompt or 0) + (completion or 0)
 
 
 def _player(entrant: Entrant, reference: bool) -> dict[str, Any]:

@@ -51,6 +51,11 @@ def interval(ends: Any, digits: int | None = None) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
+def estimate(value: float | None, ends: Any, digits: int | None = None) -> str:
+    """A value with its interval, in words; for those who don't see it drawn."""
+    return f"{number(value, digits)}, 95 % interval {interval(ends, digits)}"
+
+
 def ranks(rank: Any) -> str:
     """A rank, or a range of ranks."""
     if not rank:

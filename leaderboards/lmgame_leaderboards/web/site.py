@@ -11,7 +11,7 @@ from typing import Any
 from lmgame_common import LmgameError, RecordError
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.folders import Folder, Shelf
-from lmgame_leaderboards.web.ledger import JOINT, Ledger
+from lmgame_leaderboards.web.ledger import CLOCKS, JOINT, Ledger
 from lmgame_leaderboards.web.pages.board import board_page
 from lmgame_leaderboards.web.pages.game import game_page, games_page
 from lmgame_leaderboards.web.pages.model import model_page, versus_page
@@ -134,9 +134,14 @@ class Site:
             self._shelved[clock] = found
         return found
 
+    def _shelve(self) -> None:
+        """See to it that the folders of all ledgers' games are on the shelf."""
+        for clock in CLOCKS:
+            self.ledger(clock)
+
     def clocks(self) -> list[str]:
         """Clocks of which there are games."""
-        return [clock for clock in ("paused", "realtime") if (found := self.ledger(clock)) and found.games]
+        return [clock for clock in CLOCKS if (found := self.ledger(clock)) and found.games]
 
     def _page(self, template: str, address: str, context: Mapping[str, Any], status: int = 200) -> Content:
         return Content(self.pages.page(template, address, context), status=status)
@@ -220,19 +225,19 @@ class Site:
 
     def _runs(self, page: str | None) -> Content:
         number = int(page or 1)
-        self.clocks()
-        return self._page("runs.html", addresses.runs(number), runs_page(self.shelf, self.sums, number))
+        self._shelve()
+        return self._page("runs.html", addresses.runs(number), runs_page(self.shelf, number))
 
     def folder(self, id_: str) -> Folder:
         """The folder of that id. Raises NotThereError if there is none."""
-        self.clocks()  # for the folders that their games came from
+        self._shelve()
         if (found := self.shelf.folder(id_)) is None:
             raise NotThereError("There is no such run. It may have been moved or deleted.")
         return found
 
     def record(self, folder: str, record: str) -> tuple[Folder, Path]:
         """A record by ids. Raises NotThereError if there is none."""
-        self.clocks()
+        self._shelve()
         if (found := self.shelf.record(folder, record)) is None:
             raise NotThereError("There is no such record. It may have been moved or deleted.")
         return found
@@ -258,21 +263,20 @@ class Site:
         _, path = self.record(folder_id, record_id)
         return Content(self.part(path, f"{folder_id}/{record_id}", int(number)), JAVASCRIPT)
 
-    def part(self, path: Path, id_: str, number: int, *, frames: bool = True) -> bytes:
+    def part(self, path: Path, id_: str, number: int) -> bytes:
         """A part of a record, as the player takes it.
 
         Args:
             path: The record.
             id_: What the record is called in addresses.
             number: The part's.
-            frames: Whether frames are drawn.
         """
         projection = self.projector.of(path)
         if number * PART > len(projection.log.decisions):
             raise NotThereError("The record isn't that long.")
-        drawn = projection.part(number) if frames else None
-        problem = projection.problem if frames and drawn is None else ""
-        if frames and drawn is None and not problem:
+        drawn = projection.part(number)
+        problem = projection.problem if drawn is None else ""
+        if drawn is None and not problem:
             raise RecordError("Drawing this part takes too long. Reload the page to try again.")
         words = words_document(projection.log, number)
         return script("lmgame.part", id_, number, {**words, **(drawn or {}), "unseen": problem})

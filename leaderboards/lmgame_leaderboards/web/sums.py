@@ -52,10 +52,8 @@ def sum_of(log: EpisodeLog, id_: str) -> RecordSum:
     names = names_of(log)
     usage, latency = usage_totals([*log.void, *decisions]), latency_summary(decisions)
     verdicts = Counter(line["verdict"] for line in decisions if line["verdict"] != "ok")
-    tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
-    known = usage.prompt_tokens is not None or usage.completion_tokens is not None
     scores = scores_of(log)
-    numbers = *scores, tokens, usage.cost_usd or 0.0, latency.median or 0.0
+    numbers = *scores, usage.tokens or 0, usage.cost_usd or 0.0, latency.median or 0.0
     if not all(abs(number) <= sys.float_info.max for number in numbers):
         raise RecordError(f"{log.path} is damaged: a score, a count, a price or a time in it is no number.")
     return RecordSum(
@@ -69,7 +67,7 @@ def sum_of(log: EpisodeLog, id_: str) -> RecordSum:
         outcome=words(outcome["outcome"]) if outcome else None,
         unusable=", ".join(f"{count} {plain(verdict, 40)}" for verdict, count in verdicts.most_common(6)),
         faults=len(log.faults),
-        tokens=tokens if known else None,
+        tokens=usage.tokens,
         cost=usage.cost_usd,
         latency=latency.median or None,  # 0 is that of a player that nobody had to wait for
         finished=(outcome or {}).get("time", 0.0),

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from lmgame_common import RecordError, printable
 from lmgame_leaderboards.records import EpisodeLog
-from lmgame_leaderboards.schema import PlayerRecord
+from lmgame_leaderboards.schema import PlayerRecord, numbered
 from lmgame_leaderboards.web.projection import PART, parts_of
 
 LONGEST = 20_000
@@ -33,8 +33,7 @@ def shown(text: str | None, longest: int = LONGEST) -> str | None:
 
 def names_of(log: EpisodeLog) -> list[str]:
     """Who plays, by seat; told apart by a number where both are called the same."""
-    names = [printable(player.name)[:200] for player in players_of(log)]
-    return [f"{name} ({at})" if names.count(name) > 1 else name for at, name in enumerate(names, 1)]
+    return numbered([printable(player.name)[:200] for player in players_of(log)])
 
 
 def players_of(log: EpisodeLog) -> list[PlayerRecord]:

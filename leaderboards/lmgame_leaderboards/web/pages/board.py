@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, quantiles
 from typing import Any
 
+from lmgame_leaderboards.standings.rows import VERDICTS
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.ledger import JOINT, Ledger
-from lmgame_leaderboards.web.render import interval, number, plain
+from lmgame_leaderboards.web.render import estimate, plain
 from lmgame_leaderboards.web.stage import GameSheet
 
 DRAWN = 30
 """Most players in a chart."""
-UNUSABLE = ("illegal", "unparsable", "truncated", "refused", "timeout")
 
 
 def board_page(ledger: Ledger, label: str, clocks: Sequence[str], sheets: Sequence[GameSheet] = ()) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def _table(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, An
 
 def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_scores: Scale) -> dict[str, Any]:
     score = _score_of(row, label) if label else None
-    unusable = None if row["baseline"] else sum(row[verdict] or 0 for verdict in UNUSABLE)
-    told = f"{number(row['rating'], 0)}, 95 % interval {interval(row['ci95'], 0)}" if row["rating"] is not None else ""
+    unusable = None if row["baseline"] else sum(row[verdict] or 0 for verdict in VERDICTS)
+    told = estimate(row["rating"], row["ci95"], 0) if row["rating"] is not None else ""
     return {
         "name": plain(row["name"]),
         "to": addresses.model(ledger.clock, row["player"]) if row["player"] else None,
@@ -102,7 +102,7 @@ def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_
         "score": score,
         "score_drawn": _drawn_score(score, on_scores),
         "unusable": unusable,
-        "unusable_told": ", ".join(f"{100 * row[v]:.1f} % {v}" for v in UNUSABLE if row[v]),
+        "unusable_told": ", ".join(f"{100 * row[v]:.1f} % {v}" for v in VERDICTS if row[v]),
         "tokens": row["tokens_per_game"],
         "cost": row["cost_per_game"],
         "latency": row["latency_median"],
@@ -112,8 +112,7 @@ def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_
 def _drawn_score(score: Mapping[str, Any] | None, scale: Scale) -> Any:
     if score is None:
         return ""
-    told = f"{number(score['mean'])}, 95 % interval {interval(score['ci95'])}"
-    return drawn_interval(score["mean"], score["ci95"], scale, told=told)
+    return drawn_interval(score["mean"], score["ci95"], scale, told=estimate(score["mean"], score["ci95"]))
 
 
 def _references(ledger: Ledger, label: str, sheets: Sequence[GameSheet]) -> dict[str, float]:

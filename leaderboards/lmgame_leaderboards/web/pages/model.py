@@ -10,7 +10,7 @@ from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Shelf
 from lmgame_leaderboards.web.ledger import Bout, Game, Ledger
-from lmgame_leaderboards.web.render import interval, number, plain, words
+from lmgame_leaderboards.web.render import estimate, number, plain, words
 
 SHOWN = 10
 """Best, worst and newest games on a page."""
@@ -46,7 +46,7 @@ def _ratings(ledger: Ledger, player: str) -> list[dict[str, Any]]:
         if own is None or own["rating"] is None:
             continue
         scale = Scale([e for row in board["rows"] if row["rating"] is not None for e in (row["rating"], *row["ci95"])])
-        told = f"{number(own['rating'], 0)}, 95 % interval {interval(own['ci95'], 0)}"
+        told = estimate(own["rating"], own["ci95"], 0)
         found.append(
             {
                 "name": plain(label) if label else "All games",
@@ -78,7 +78,7 @@ def _scores(ledger: Ledger, player: str) -> list[dict[str, Any]]:
             if other["conditions"].partition(" (")[0] == label.partition(" (")[0] and row["player"] != player
         ]
         values = [score["mean"], *(score["ci95"] or ()), *(mark for _, mark in marks), *ledger.scores(label)[player]]
-        told = f"{number(score['mean'])}, 95 % interval {interval(score['ci95'])}"
+        told = estimate(score["mean"], score["ci95"])
         found.append(
             {
                 "name": plain(label),

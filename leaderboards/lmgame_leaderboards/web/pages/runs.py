@@ -1,6 +1,7 @@
 """Runs and arenas: the list of all, and a page for each."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lmgame_common import LmgameError, RecordError
@@ -14,8 +15,8 @@ from lmgame_leaderboards.run_folder import read_run
 from lmgame_leaderboards.schema import RunRecord
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
-from lmgame_leaderboards.web.folders import Folder, Shelf, changed
-from lmgame_leaderboards.web.render import interval, number, plain, words
+from lmgame_leaderboards.web.folders import Folder, Shelf
+from lmgame_leaderboards.web.render import estimate, interval, number, plain, words
 from lmgame_leaderboards.web.sums import RecordSum, Sums
 
 RUNS = 50
@@ -26,13 +27,13 @@ QUICK_ROUNDS = 200
 """Bootstrap rounds of an arena's own table, which is made again as it goes on."""
 
 
-def runs_page(shelf: Shelf, sums: Sums, page: int) -> dict[str, Any]:
+def runs_page(shelf: Shelf, page: int) -> dict[str, Any]:
     """One page of the list of all runs, the newest first."""
     folders = shelf.folders()
     return {
         "title": "Runs",
         "roots": [plain(root, 300) for root in shelf.roots],
-        "rows": [run_row(folder, sums) for folder in folders[(page - 1) * RUNS : page * RUNS]],
+        "rows": [run_row(folder) for folder in folders[(page - 1) * RUNS : page * RUNS]],
         "count": len(folders),
         **_paging(page, len(folders), RUNS, addresses.runs),
     }
@@ -48,13 +49,12 @@ def _paging(page: int, count: int, size: int, address: Any) -> dict[str, Any]:
     }
 
 
-def run_row(folder: Folder, sums: Sums) -> dict[str, Any]:
+def run_row(folder: Folder) -> dict[str, Any]:
     """A run in the list."""
     row: dict[str, Any] = {
         "name": plain(folder.path.name),
         "to": addresses.folder(folder.id),
         "kind": "arena" if folder.arena else "run",
-        "changed": changed(folder),
         "problem": "",
         "players": "",
         "games": "",
@@ -67,7 +67,7 @@ def run_row(folder: Folder, sums: Sums) -> dict[str, Any]:
         return {**row, "problem": plain(str(error), 400), "begun": 0, "finished": 0, "asked": None, "state": "damaged"}
     asked = len(record.episodes()) if isinstance(record, RunRecord) else None
     paths = list(folder.records_path.glob("*.jsonl"))
-    finished = sum(_finished(path, sums) for path in paths)
+    finished = sum(_finished(path) for path in paths)
     return {
         **row,
         "players": ", ".join(players_of(record)),
@@ -88,7 +88,7 @@ def players_of(record: RunRecord | ArenaRecord) -> list[str]:
     return [plain(player.name) for player in record.players]
 
 
-def _finished(path: Any, sums: Sums) -> bool:
+def _finished(path: Path) -> bool:
     try:
         return is_finished(path)
     except RecordError:
@@ -192,7 +192,7 @@ def _summaries(record: RunRecord, found: Sequence[RecordSum]) -> list[dict[str, 
         lines = [{"name": "this run", "n": summary.n, "mean": summary.mean, "ci95": summary.ci95, "own": True}]
         lines += [{"name": name, "n": s.n, "mean": s.mean, "ci95": s.ci95, "own": False} for name, s in baselines]
         for line in lines:
-            told_so = f"{number(line['mean'])}, 95 % interval {interval(line['ci95'])}"
+            told_so = estimate(line["mean"], line["ci95"])
             line["drawn"] = drawn_interval(line["mean"], line["ci95"], scale, told=told_so)
         told.append({"name": f"{summary.game}/{summary.preset}", "lines": lines})
     return told
