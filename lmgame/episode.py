@@ -12,7 +12,7 @@ from lmgame.retry import Stop, retrying
 from lmgame.turn import play_turn
 from lmgame_agents import Agent, Decision, InfrastructureError, Observation, Verdict
 from lmgame_games import Card, GameEnv, ObservationKind, Seat, frame_of, game, make
-from lmgame_leaderboards import EpisodeWriter, episode_id, read_episode
+from lmgame_leaderboards import EpisodeWriter, StillsWriter, episode_id, read_episode
 
 COPIES_APART = 2**30
 """How far the sampling seeds of a model's copies lie apart; half of the seeds there are."""
@@ -95,7 +95,10 @@ class Episode:
         self.plan, self.path, self.header, self.state = plan, path, dict(header), state
         self._make_agent, self._stop = make_agent, stop
         self._on_answer, self._on_change = on_answer, on_change
-        self._threads = game(plan.card.game).threads
+        self._slow = game(plan.card.game).threads
+        self._stills: StillsWriter | None = None
+        self._frames = 0
+        """Of the game's own time since its beginning; counted where stills are kept."""
         self._unusable = 0
         self._feedback: str | None = None
         self._over = False
@@ -111,7 +114,7 @@ class Episode:
         writer = EpisodeWriter.open(self.path, self.header)
         agent: Agent | None = None
         try:
-            await self._away(lambda: env.reset(seed=self.plan.seed))
+            await self._away(lambda: self._begin(env))
             agent = self._make_agent(self.plan, env)
             self.state.env, self.state.decisions, self.state.tokens = env, 0, 0
             await self._catch_up(env, agent)
@@ -128,11 +131,29 @@ class Episode:
             self.state.status = "done"
         finally:
             writer.close()
+            if self._stills:
+                self._stills.close()
             self._on_change(self.state)
             self.state.env = None
             if close := getattr(agent, "close", None):
                 close()
             env.close()
+
+    def _begin(self, env: GameEnv[Any, Any]) -> None:
+        _, info = env.reset(seed=self.plan.seed)
+        if self._slow:
+            # Drawn here once, because whoever wants to see the end later would have to wait for all moves before it.
+            self._stills = StillsWriter(self.path)
+            self._count(info)
+            self._keep(env)
+
+    def _count(self, info: Mapping[str, Any]) -> None:
+        self._frames += info.get("frames", 0)
+
+    def _keep(self, env: GameEnv[Any, Any]) -> None:
+        """Keep the game as it stands; before the record says that it does, so that readers find both."""
+        if self._stills:
+            self._stills.add(frame_of(env), env.text(), score=env.score, seconds=self._frames / self.plan.card.fps)
 
     async def _catch_up(self, env: GameEnv[Any, Any], agent: Agent) -> None:
         """Re-play what is logged, and let the agent recall it."""
@@ -183,7 +204,7 @@ class Episode:
 
     async def _away(self, work: Callable[[], object]) -> None:
         """Do what takes a game long in a worker thread; to its end, even if the run is interrupted meanwhile."""
-        if not self._threads:
+        if not self._slow:
             work()
             return
         task = asyncio.ensure_future(asyncio.to_thread(work))
@@ -195,7 +216,9 @@ class Episode:
 
     def _apply(self, env: GameEnv[Any, Any], decision: Decision, waited: int) -> int:
         usable = decision.verdict is Verdict.OK
-        turn = play_turn(env, decision.moves, usable=usable, waited=waited)
+        after_step = self._count if self._stills else None
+        turn = play_turn(env, decision.moves, usable=usable, waited=waited, after_step=after_step)
+        self._keep(env)
         state = self.state
         state.decisions += 1
         state.score = env.score

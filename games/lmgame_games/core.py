@@ -225,7 +225,7 @@ class Game:
     """Players at the game: 1 for a `GameEnv`, 2 for a `SharedGame`."""
     threads: bool = False
     """Whether moves take long and release the interpreter's lock meanwhile, so that playing them in worker threads
-    lets other games go on."""
+    lets other games go on. Of such a game stills are kept, so that nobody has to play it again to see its end."""
 
 
 def play_moves(

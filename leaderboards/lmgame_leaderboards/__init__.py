@@ -37,6 +37,7 @@ from lmgame_leaderboards.schema import (
     request_id,
 )
 from lmgame_leaderboards.stats import mean_interval
+from lmgame_leaderboards.stills import StillsWriter
 from lmgame_leaderboards.table import markdown_table
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "RunRecord",
     "RunRequest",
     "RunResults",
+    "StillsWriter",
     "Summary",
     "UsageTotals",
     "Versions",

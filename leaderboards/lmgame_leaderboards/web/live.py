@@ -13,11 +13,12 @@ from lmgame_common import LmgameError, RecordError, printable
 from lmgame_leaderboards.arena_folder import read_arena
 from lmgame_leaderboards.records import is_finished
 from lmgame_leaderboards.run_folder import read_run
+from lmgame_leaderboards.stills import Stills
 from lmgame_leaderboards.tail import RecordTail
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.folders import Folder
 from lmgame_leaderboards.web.pages.runs import arena_standings, record_row, state_of
-from lmgame_leaderboards.web.projection import data_uri
+from lmgame_leaderboards.web.projection import data_uri, webp_uri
 from lmgame_leaderboards.web.render import number
 from lmgame_leaderboards.web.site import Site
 from lmgame_leaderboards.web.stage import Replay
@@ -42,7 +43,7 @@ class _Game:
 
     def __init__(self, id_: str, path: Path, site: Site) -> None:
         self.id, self.path, self._site = id_, path, site
-        self.tail = RecordTail(path)
+        self.tail, self._stills = RecordTail(path), Stills(path)
         self.moved = path.stat().st_mtime
         self._replay: Replay | None = None
         self._list: Any = None
@@ -82,6 +83,14 @@ class _Game:
         log = self.tail.log
         if self._drawn == (id(log.decisions), len(log.decisions)):
             return self._frame
+        still = self._stills.at(len(log.decisions), log.decisions[-1]["score"] if log.decisions else None)
+        self._frame = webp_uri(still.webp) if still else self._replayed()
+        self._drawn = id(log.decisions), len(log.decisions)
+        return self._frame
+
+    def _replayed(self) -> str:
+        """The frame as it stands, by playing on to there; empty where that can't be."""
+        log = self.tail.log
         try:
             if self._replay is None or self._list is not log.decisions:
                 self.close()
@@ -90,12 +99,10 @@ class _Game:
                 self._replay.ask(log.decisions[self._at])
                 self._replay.play(log.decisions[self._at])
                 self._at += 1
-            self._frame = data_uri(self._replay.now().frame, quick=True)
+            return data_uri(self._replay.now().frame, quick=True)
         except Exception:  # a game of somebody else may fail in any way; its numbers are still told
             self.close()
-            self._frame = ""
-        self._drawn = id(log.decisions), len(log.decisions)
-        return self._frame
+            return ""
 
     def close(self) -> None:
         """Let go of the game."""

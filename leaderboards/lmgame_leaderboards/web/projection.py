@@ -1,13 +1,16 @@
 """Records drawn anew for the player: frames and text views in parts of some decisions, those first that are asked for.
 
-Playing moves again is quick, drawing and packing frames is not. So a part far ahead is reached by playing alone; what
-nobody has asked for yet is drawn in between, in order.
+Playing moves again is quick in most games, drawing and packing frames is not. So a part far ahead is reached by playing
+alone; what nobody has asked for yet is drawn in between, in order. Of games whose moves take long there are stills,
+kept while they were played; where those are missing, whatever lies on the way is drawn, so that nothing is played
+twice.
 """
 
 import base64
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +21,7 @@ from PIL import Image
 
 from lmgame_common import LmgameError, RecordError, printable
 from lmgame_leaderboards.records import EpisodeLog
+from lmgame_leaderboards.stills import Still, Stills, picture
 from lmgame_leaderboards.tail import RecordTail
 from lmgame_leaderboards.web.stage import Frame, Replay, Scene, Stage
 
@@ -27,11 +31,9 @@ COLOURS = 256
 """Colours beyond which WebP is slow."""
 
 
-def picture(frame: Frame) -> bytes:
-    """A frame as WebP without loss."""
-    buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "WEBP", lossless=True, method=1, quality=0)
-    return buffer.getvalue()
+def webp_uri(webp: bytes) -> str:
+    """An address that holds a picture."""
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()
 
 
 def data_uri(frame: Frame, *, quick: bool = False) -> str:
@@ -42,7 +44,7 @@ def data_uri(frame: Frame, *, quick: bool = False) -> str:
         quick: Pack frames of many colours as PNG, which takes a quarter of WebP's time and twice its room.
     """
     if not quick or Image.fromarray(frame).getcolors(COLOURS) is not None:
-        return "data:image/webp;base64," + base64.b64encode(picture(frame)).decode()
+        return webp_uri(picture(frame))
     buffer = io.BytesIO()
     Image.fromarray(frame).save(buffer, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -69,7 +71,7 @@ class Projection:
         self.path = path
         self._quick = quick
         self._stage, self._pool = stage, pool
-        self._tail = RecordTail(path)
+        self._tail, self._stills = RecordTail(path), Stills(path)
         self._changed = threading.Condition()
         self._parts: dict[int, dict[str, Any]] = {}
         """Those that are drawn; the last one may be drawn again as the record grows."""
@@ -167,17 +169,19 @@ class Projection:
                 return
             decisions, outcome = self.log.decisions, self.log.outcome
             known = list(decisions)
-        part, full, problem = None, False, ""
+        part, full, problem, wanted = None, False, "", number
         try:
             if self._replayed is not decisions:
                 self._close_replay()
                 self._replayed = decisions
-            part, full = self._draw(number, known, outcome)
+            number, part, full = self._draw(number, known, outcome)
         except Exception as error:  # a game of somebody else may fail in any way; the rest of the page is still good
             problem = printable(str(error) if isinstance(error, LmgameError) else f"{type(error).__name__}: {error}")
         with self._changed:
             if self.log.decisions is decisions:  # else it was begun anew meanwhile, and this counts no more
                 self.problem = problem
+                if number != wanted and wanted not in self._wanted:
+                    self._wanted.append(wanted)
                 if part is not None:
                     self.size += _size(part) - _size(self._parts.get(number))
                     self._parts[number] = part
@@ -193,26 +197,42 @@ class Projection:
 
     def _draw(
         self, number: int, decisions: list[dict[str, Any]], outcome: dict[str, Any] | None
-    ) -> tuple[dict[str, Any], bool]:
-        """A part, and whether all of its moments have their decisions."""
+    ) -> tuple[int, dict[str, Any], bool]:
+        """A part, its number, and whether all of its moments have their decisions. It is another part than the one
+        asked for where that lies on the way and had better be drawn first."""
         start, stop = number * PART, min((number + 1) * PART, len(decisions))
+        full = stop == start + PART
+        if stills := self._kept(start, stop if full else stop + 1, decisions):
+            return number, _part(stills, self._quick), full
         if self._replay is None or self._at > start:
             self._close_replay()
             self._replay, self._at = self._stage.replay(self.log, self.path), 0
         replay = self._replay
         while self._at < start:
+            here = self._at // PART
+            if replay.slow and self._at == here * PART and here not in self._parts:
+                return self._draw(here, decisions, outcome)
             self._pass(replay, decisions[self._at])
-        scenes: list[Scene] = []
+        scenes: list[Scene | Still] = []
         while self._at < stop:
             scenes.append(replay.scene(decisions[self._at]))
             replay.play(decisions[self._at])
             self._at += 1
-        full = stop == start + PART
         if not full:
             if outcome is not None:
                 replay.end(outcome)
             scenes.append(replay.now())
-        return _part(scenes, self._quick), full
+        return number, _part(scenes, self._quick), full
+
+    def _kept(self, start: int, stop: int, decisions: list[dict[str, Any]]) -> list[Still]:
+        """The stills of these moments; none if any is missing."""
+        stills: list[Still] = []
+        for moment in range(start, stop):
+            found = self._stills.at(moment, decisions[moment - 1]["score"] if moment else None)
+            if found is None:
+                return []
+            stills.append(found)
+        return stills
 
     def _pass(self, replay: Replay, decision: dict[str, Any]) -> None:
         replay.ask(decision)
@@ -230,20 +250,21 @@ def _size(part: dict[str, Any] | None) -> int:
     return sum(len(frame or "") for frame in part["frames"]) if part else 0
 
 
-def _part(scenes: list[Scene], quick: bool) -> dict[str, Any]:
+def _part(moments: Sequence[Scene | Still], quick: bool) -> dict[str, Any]:
     frames: list[str | None] = []
-    last: Frame | None = None
-    for scene in scenes:
-        same = last is not None and np.array_equal(scene.frame, last)
-        frames.append(None if same else data_uri(scene.frame, quick=quick))
-        last = scene.frame
-    height, width = scenes[0].frame.shape[:2] if scenes else (0, 0)
+    last: Frame | bytes | None = None
+    for moment in moments:
+        if isinstance(moment, Still):
+            frames.append(None if moment.webp == last else webp_uri(moment.webp))
+            last = moment.webp
+        else:
+            same = last is not None and np.array_equal(moment.frame, last)
+            frames.append(None if same else data_uri(moment.frame, quick=quick))
+            last = moment.frame
     return {
         "frames": frames,
-        "width": width,
-        "height": height,
-        "texts": [scene.text for scene in scenes],
-        "seconds": [round(scene.seconds, 3) for scene in scenes],
+        "texts": [moment.text for moment in moments],
+        "seconds": [round(moment.seconds, 3) for moment in moments],
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lmgame_common import LmgameError, RecordError
+from lmgame_leaderboards.stills import picture
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.folders import Folder, Shelf
 from lmgame_leaderboards.web.ledger import CLOCKS, JOINT, Ledger
@@ -17,7 +18,7 @@ from lmgame_leaderboards.web.pages.game import game_page, games_page
 from lmgame_leaderboards.web.pages.model import model_page, versus_page
 from lmgame_leaderboards.web.pages.player import match_page, problem_page, record_page
 from lmgame_leaderboards.web.pages.runs import folder_page, runs_page
-from lmgame_leaderboards.web.projection import PART, Projector, picture
+from lmgame_leaderboards.web.projection import PART, Projector
 from lmgame_leaderboards.web.render import Pages
 from lmgame_leaderboards.web.stage import GameSheet, Stage
 from lmgame_leaderboards.web.sums import Sums

@@ -30,6 +30,9 @@ class Scene:
 class Replay(Protocol):
     """A record that is played again, decision by decision. Used by one thread at a time."""
 
+    slow: bool
+    """Whether playing a decision takes longer than drawing the game."""
+
     def ask(self, decision: Mapping[str, Any]) -> None:
         """Play on to where the next decision was asked for. Raises LmgameError where the record doesn't fit."""
         ...

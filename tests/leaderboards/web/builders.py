@@ -113,6 +113,10 @@ class FakeReplay:
     closed: bool = False
     _busy: Lock = field(default_factory=Lock)
 
+    @property
+    def slow(self) -> bool:
+        return self.stage.slow
+
     def _used(self) -> Any:
         if self.closed:
             self.stage.misuses.append("used after it was closed")
@@ -173,6 +177,7 @@ class FakeReplay:
 class FakeStage:
     """Games that are told apart by their names alone."""
 
+    slow: bool = False
     fails_at: int = -1
     failure: Exception = field(default_factory=lambda: RecordError("It leads elsewhere."))
     gate: Event = field(default_factory=Event)

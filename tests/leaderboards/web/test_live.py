@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from starlette.types import ASGIApp
 
+from lmgame_leaderboards import StillsWriter
 from lmgame_leaderboards.web import live
 from lmgame_leaderboards.web.app import create_app
 from lmgame_leaderboards.web.folders import Shelf
@@ -83,6 +84,23 @@ async def test_a_folder_from_its_first_record_to_its_last(app: ASGIApp, site: Si
         append(records[1], outcome_line(2.0, 2))
         news = told(await stream.next(), "folder")
         assert [row["id"] for row in news["rows"]] == ["tetris-standard-1"] and news["boards"] == []
+
+
+async def test_boards_show_stills_where_there_are_any(app: ASGIApp, site: Site, tmp_path: Path, stage: FakeStage):
+    record = write_run(tmp_path / "run", [2], over=False) / "episodes" / "tetris-standard-0.jsonl"
+    stills = StillsWriter(record)
+    for moment in range(4):
+        stills.add(np.full((8, 8, 3), moment, np.uint8), "", score=float(moment), seconds=0.0)
+    async with Stream(app, address(site)) as stream:
+        for moment in (2, 3):
+            (board,) = told(await stream.next(), "folder")["boards"]
+            frame = np.asarray(Image.open(io.BytesIO(base64.b64decode(board["frame"].partition(",")[2]))))
+            assert frame.shape == (8, 8, 3) and (frame == moment).all()
+            append(record, decision_line(moment, moment + 1.0))
+        assert not stage.replays
+        (board,) = told(await stream.next(), "folder")["boards"]
+        assert board["frame"] and stage.replays, "of a moment without a still it is drawn"
+    stills.close()
 
 
 async def test_silence_is_broken_by_a_comment(app: ASGIApp, site: Site, tmp_path: Path):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lmgame_common import RecordError
+from lmgame_leaderboards import StillsWriter
 from lmgame_leaderboards.web.projection import PART, Projection, Projector, data_uri, parts_of
 
 from .builders import FakeStage, append, decision_line, header_line, line, outcome_line, write_record
@@ -81,7 +82,6 @@ def test_parts_hold_all_moments_and_the_end(decisions: int, over: bool, path: Pa
     parts = [found.part(number) for number in range(parts_of(decisions))]
     assert [told(part) for part in parts] == [expected(n, decisions, over=over) for n in range(parts_of(decisions))]
     assert sum(len(part["texts"]) for part in parts if part) == decisions + 1
-    assert all(part["width"] == 6 and part["height"] == 4 for part in parts if part)
     # Each part can be shown alone; what looks as before is left out.
     assert all(part["frames"][0] for part in parts if part)
     if decisions > 1:
@@ -280,6 +280,81 @@ def test_many_visitors_while_it_grows(path: Path, projection: Made, stage: FakeS
     found.refresh()
     assert [told(found.part(n)) for n in range(4)] == [expected(n, 3 * PART) for n in range(4)]
     assert not found.problem
+
+
+def keep_stills(path: Path, moments: int) -> None:
+    """What the fake game keeps while it is played, told apart from what it draws by being a pixel larger."""
+    writer = StillsWriter(path)
+    for at in range(moments):
+        shade = at // 2
+        frame = np.full((5, 7, 3), (shade % 256, shade // 256, 0), np.uint8)
+        writer.add(frame, f"after {at}", score=float(at), seconds=at / 2)
+    writer.close()
+
+
+def kept(part: dict[str, Any] | None) -> bool:
+    """Whether a part is made of stills."""
+    assert part is not None
+    shapes = {frame.shape for frame in frames_of(part)}
+    assert len(shapes) == 1
+    return shapes == {(5, 7, 3)}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)])
+def test_stills_are_shown_without_playing_anything_again(
+    order: Sequence[int], path: Path, projection: Made, stage: FakeStage
+):
+    write_record(path, 3 * PART + 2, over=False)
+    keep_stills(path, 3 * PART + 3)
+    found = projection()
+    parts = {number: found.part(number) for number in order}
+    assert all(map(kept, parts.values())) and not stage.replays
+    assert [told(parts[n]) for n in range(4)] == [expected(n, 3 * PART + 2, over=False) for n in range(4)]
+    first = parts[0]
+    assert first is not None and first["frames"][1] is None and first["frames"][2], "what looks as before is left out"
+
+
+def test_stills_of_a_record_that_grows(path: Path, projection: Made, stage: FakeStage):
+    append(path, header_line())
+    writer = StillsWriter(path)
+    found = projection()
+    for at in range(2 * PART + 2):
+        writer.add(np.full((5, 7, 3), (at // 2, 0, 0), np.uint8), f"after {at}", score=float(at), seconds=at / 2)
+        if at:
+            append(path, decision_line(at - 1, float(at)))
+            found.refresh()
+        assert told(found.part(at // PART)) == expected(at // PART, at, over=False)
+    writer.close()
+    assert not stage.replays
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_what_has_no_still_is_drawn(slow: bool, path: Path, projection: Made, stage: FakeStage):
+    write_record(path, 4 * PART)
+    keep_stills(path, 2 * PART + 3)
+    stage.slow = slow
+    found = projection()
+    parts = [found.part(number) for number in (4, 3, 2, 1, 0)]
+    assert [kept(part) for part in parts] == [False, False, False, True, True]
+    assert [told(part) for part in parts] == [expected(number, 4 * PART) for number in (4, 3, 2, 1, 0)]
+
+
+def test_stills_of_another_episode_are_not_shown(path: Path, projection: Made, stage: FakeStage):
+    write_record(path, PART, score=7.0)
+    keep_stills(path, PART + 1)
+    assert not kept(projection().part(0)) and stage.replays
+
+
+@pytest.mark.parametrize("order", [(4, 0, 2), (2, 4, 1), (0, 1, 2, 3, 4)])
+def test_of_a_slow_game_nothing_is_played_twice(
+    order: Sequence[int], path: Path, projection: Made, stage: FakeStage
+):
+    write_record(path, 5 * PART - 3)
+    stage.slow = True
+    found = projection()
+    for number in order:
+        assert told(found.part(number)) == expected(number, 5 * PART - 3)
+    assert len(stage.replays) == 1 and stage.drawn == sorted(set(stage.drawn))
 
 
 def test_size_is_that_of_the_parts_there_are(path: Path, projection: Made):

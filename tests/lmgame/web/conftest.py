@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
     both = ["scripted", "random"]
     play("random", "tetris", episodes=2, seed=10, **with_all(out=runs / "tetris", max_decisions=120))
+    if find_spec("nes_py"):
+        play("scripted", "mario", **with_all(out=runs / "mario", max_decisions=20))
     board_games = ["connect4", "tic-tac-toe", "tetris"]
     arena(both, board_games, pairs=2, **with_all(out=runs / "board", max_decisions=120))
     arena(both, "holdem", pairs=1, **with_all(out=runs / "cards"))

@@ -12,6 +12,7 @@ from lmgame.replay import walk
 from lmgame_games import frame_of
 from lmgame_leaderboards import read_episode
 
+from ..conftest import needs_mario
 from .conftest import Played, Serve, Visit
 
 PIXELS = """async image => {
@@ -40,7 +41,9 @@ def shown(page: Page, moment: int) -> None:
     expect(page.locator(".screen:not(.waiting) img")).to_have_attribute("alt", f"The board before decision {moment}")
 
 
-def test_it_shows_what_was_played(site: str, played: Played, episode: Path, visit: Visit):
+@pytest.mark.parametrize("run", ["tetris", pytest.param("mario", marks=needs_mario)])
+def test_it_shows_what_was_played(run: str, site: str, played: Played, visit: Visit):
+    episode = played.records(run)[0]
     log = read_episode(episode)
     page = visit(f"{site}/{played.address(episode)}#17").page
     shown(page, 17)
