@@ -88,7 +88,7 @@ def test_a_torn_line_is_none_until_it_is_whole(record: Path):
         line(seconds=float("nan")),
         line(score="0"),
         line(frame=None),
-        line(frame="\"><script>alert(1)</script>"),
+        line(frame='"><script>alert(1)</script>'),
         line(frame=base64.b64encode(b"<svg onload=alert(1)>").decode()),
         line(frame=base64.b64encode(picture(FRAME)[:22]).decode()),
         line(frame=base64.b64encode(picture(np.zeros((4096, 4096, 3), np.uint8))).decode()),

@@ -346,9 +346,7 @@ def test_stills_of_another_episode_are_not_shown(path: Path, projection: Made, s
 
 
 @pytest.mark.parametrize("order", [(4, 0, 2), (2, 4, 1), (0, 1, 2, 3, 4)])
-def test_of_a_slow_game_nothing_is_played_twice(
-    order: Sequence[int], path: Path, projection: Made, stage: FakeStage
-):
+def test_of_a_slow_game_nothing_is_played_twice(order: Sequence[int], path: Path, projection: Made, stage: FakeStage):
     write_record(path, 5 * PART - 3)
     stage.slow = True
     found = projection()

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 from lmgame.replay import walk
 from lmgame_games import frame_of
 from lmgame_leaderboards import read_episode
+from tests.lmgame.conftest import needs_mario
 
-from ..conftest import needs_mario
 from .conftest import Played, Serve, Visit
 
 PIXELS = """async image => {
