@@ -13,6 +13,7 @@ does. Each is opened on a site of its own, which has drawn nothing yet.
 
 import argparse
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -304,6 +305,9 @@ async def measure_ledger(folder: Path, models: int, episodes: int, rounds: int) 
     with Store.open(db) as store:
         store.put(played[1:])
     print(f"{len(played):,} games of {models} models, put in {time.perf_counter() - began:.1f} s; {load()}")
+    last = played[0]
+    del played  # a server has no such list, and would not have to look through it for garbage
+    gc.collect()
 
     theatre = Theatre()
     keeper = Keeper(f"sqlite:///{db}", order(theatre.sheets()), cache=folder / "cache", rounds=rounds)
@@ -332,7 +336,7 @@ async def measure_ledger(folder: Path, models: int, episodes: int, rounds: int) 
     took = time.perf_counter() - began
     print(f"its document: {len(content) / 2**20:.1f} MiB, parsed in {read:.2f} s, a ledger in {took:.2f} s; {load()}")
     await measure_pages(server)
-    await measure_busy(server, db, played[0])
+    await measure_busy(server, db, last)
     await keeper.stop()
     site.close()
 
