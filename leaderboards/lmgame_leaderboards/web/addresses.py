@@ -2,10 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from lmgame_leaderboards.web.ledger import JOINT, Ledger
+
+There = Callable[[str], bool]
+"""Whether a page is there: a copy of the site may leave some out."""
 
 REALTIME = "realtime-"
 """Before the names of pages on games of the real-time clock, which are never mixed with the others."""

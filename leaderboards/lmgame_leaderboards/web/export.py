@@ -24,7 +24,7 @@ from lmgame_leaderboards.web.track import index_document, script, words_document
 MARK = "lmgame-export.txt"
 """A file that tells an export of ours, which may be replaced, from other folders."""
 PAIRS = 5000
-"""Most pairs of models whose matches get pages."""
+"""Most pages of two models' matches under one clock; each two have two, one for each of them."""
 WORKERS = 2
 MEGABYTE = 1_000_000
 
@@ -45,6 +45,7 @@ class Exported:
     unread: int = 0
     """Records that can't be read."""
     pairs_left_out: int = 0
+    """Pages of two models."""
 
     def told(self, megabytes: float) -> str:
         """What it holds, and what it left out, in words."""
@@ -57,7 +58,7 @@ class Exported:
         if self.unread:
             text += f"; {self.unread:,} records can't be read"
         if self.pairs_left_out:
-            text += f"; matches of {self.pairs_left_out:,} pairs of models are left out"
+            text += f"; {self.pairs_left_out:,} pages of two models' matches are left out"
         return text
 
 
@@ -99,15 +100,16 @@ def export_site(site: Site, out: Path, *, megabytes: float, note: Callable[[str]
     folders = site.shelf.folders()
     _records(site, folders, draft, done, megabytes * MEGABYTE, note)
     note("writing pages")
-    done.pages, done.pairs_left_out = 0, 0
+    _choose_pairs(site, done)
+    chosen = list(_addresses(site, folders))
+    done.pages = sum(address.endswith(".html") for address in chosen)
     site.pages.footer = done.told(megabytes)
-    for address in _addresses(site, folders, done):
+    for address in chosen:
         try:
             content = site.get(address)
         except LmgameError as error:
             content = site.problem(address, "This can't be shown", str(error))
         _write(draft / address, content.body)
-        done.pages += address.endswith(".html")
     shutil.copytree(STATIC, draft / "static")
     if out.exists():
         out.rename(before)
@@ -126,8 +128,27 @@ def _write(path: Path, body: bytes) -> None:
     path.write_bytes(body)
 
 
-def _addresses(site: Site, folders: list[Folder], done: Exported) -> Iterator[str]:
+def _choose_pairs(site: Site, done: Exported) -> None:
+    """Settle which two models' matches get pages, those first that stand high; nothing links to those that don't."""
+    site.pairs = set()
+    for clock in site.clocks():
+        ledger = site.ledger(clock)
+        assert ledger is not None
+        rows = ledger.boards[ledger.first_board]["rows"] if ledger.boards else []
+        chosen: set[str] = set()
+        for player in dict.fromkeys((*(row["player"] for row in rows if row["player"]), *ledger.players)):
+            for opponent in ledger.opponents(player):
+                pages = {addresses.versus(clock, player, opponent), addresses.versus(clock, opponent, player)}
+                if len(chosen) + 2 <= PAIRS:
+                    chosen |= pages
+                elif not pages <= chosen:
+                    done.pairs_left_out += 1  # each two come twice, and have two pages
+        site.pairs |= chosen
+
+
+def _addresses(site: Site, folders: list[Folder]) -> Iterator[str]:
     """All pages and pictures, but for those of records' parts."""
+    yield from sorted(site.pairs or ())
     yield from ("index.html", "games.html", "match.html")
     for clock in site.clocks():
         ledger = site.ledger(clock)
@@ -137,13 +158,6 @@ def _addresses(site: Site, folders: list[Folder], done: Exported) -> Iterator[st
         yield from (addresses.board(clock, label) for label in ledger.conditions)
         for player in ledger.players:
             yield addresses.model(clock, player)
-        pairs = 0
-        for player in ledger.players:
-            for opponent in dict.fromkeys(bout.opponent for bout in ledger.bouts(player)):
-                pairs += 1
-                if pairs <= PAIRS:
-                    yield addresses.versus(clock, player, opponent)
-        done.pairs_left_out += max(0, pairs - PAIRS)
     for sheet in site.sheets():
         yield addresses.game(sheet.name)
         if site.stage.poster(sheet.game, sheet.preset) is not None:

@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "lmgame_view"
+COOKIE = "lmgame_view_"
+"""What names of cookies begin with; the port follows, since browsers send a host's cookies to all of its ports."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LARGEST_FORM = 4096
 """Bytes that the form with the token may have."""
@@ -112,7 +113,7 @@ class Guard:
         if kind.lower() == "bearer" and _same(given.strip(), self._token):
             return True
         # As browsers write them: other servers of this machine may have set cookies that no standard knows.
-        cookie = request.cookies.get(COOKIE)
+        cookie = request.cookies.get(_cookie_name(request))
         return cookie is not None and _same(cookie, self._cookie)
 
     async def _logged_in(self, request: Request) -> Response:
@@ -131,8 +132,13 @@ class Guard:
             await asyncio.sleep(WRONG_TOKEN_DELAY)
             return Response(self._login(True), 401, media_type="text/html")
         response = RedirectResponse("/", 303)
-        response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict", path="/")
+        response.set_cookie(_cookie_name(request), self._cookie, httponly=True, samesite="strict", path="/")
         return response
+
+
+def _cookie_name(request: Request) -> str:
+    server = request.scope.get("server") or ("", None)
+    return f"{COOKIE}{server[1] or ''}"
 
 
 def _is_visit(request: Request) -> bool:

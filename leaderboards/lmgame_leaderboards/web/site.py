@@ -60,6 +60,8 @@ class Site:
     def __init__(self, shelf: Shelf, stage: Stage, ledgers: Ledgers, *, live: bool, workers: int = 2) -> None:
         self.shelf, self.stage, self.live = shelf, stage, live
         self.pages, self.sums = Pages(live=live), Sums()
+        self.pairs: set[str] | None = None
+        """Addresses of the pages of two models that there are; None: all."""
         self._ledgers = ledgers
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="draw")
         self.projector = Projector(stage, self.pool)
@@ -144,6 +146,9 @@ class Site:
         """Clocks of which there are games."""
         return [clock for clock in CLOCKS if (found := self.ledger(clock)) and found.games]
 
+    def _there(self, address: str) -> bool:
+        return self.pairs is None or address in self.pairs
+
     def _page(self, template: str, address: str, context: Mapping[str, Any], status: int = 200) -> Content:
         return Content(self.pages.page(template, address, context), status=status)
 
@@ -175,7 +180,7 @@ class Site:
         state = label, clocks, self.pages.footer
         if (kept := self._boards.get(address)) and kept[0] is ledger and kept[1] == state:
             return kept[2]
-        made = self._page("board.html", address, board_page(ledger, label, clocks, self.sheets()))
+        made = self._page("board.html", address, board_page(ledger, label, clocks, self.sheets(), self._there))
         if len(self._boards) >= BOARDS:
             self._boards.clear()
         self._boards[address] = ledger, state, made
@@ -190,7 +195,7 @@ class Site:
         ledger = self._known("realtime" if realtime else "paused")
         player = self._player(ledger, name)
         address = addresses.model(ledger.clock, player)
-        return self._page("model.html", address, model_page(ledger, player, self.shelf))
+        return self._page("model.html", address, model_page(ledger, player, self.shelf, self._there))
 
     def _versus(self, realtime: str | None, one: str, other: str) -> Content:
         ledger = self._known("realtime" if realtime else "paused")

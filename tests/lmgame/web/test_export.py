@@ -15,15 +15,30 @@ from lmgame_leaderboards import read_episode
 from .conftest import Played, Visit
 
 
-def test_all_links_lead_to_files(export: Path):
-    pages = list(export.rglob("*.html"))
-    assert len(pages) > 40
-    for page in pages:
+def check_links(export: Path) -> None:
+    for page in export.rglob("*.html"):
         text = page.read_text()
         assert not re.search(r'(src|href)="(/|[a-z]+:)', text), page  # relative ones alone
         assert "<script>" not in text
         for address in re.findall(r'(?:src|href)="([^"#]+)', text):
             assert (page.parent / address).is_file(), (page, address)
+        for link in re.findall(r"versus/[^&\"]+\.html", text):  # those of the heat map
+            assert (export / link).is_file(), (page, link)
+
+
+def test_all_links_lead_to_files(export: Path):
+    assert len(list(export.rglob("*.html"))) > 40
+    check_links(export)
+
+
+def test_links_to_pages_that_are_left_out_are_none(played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lmgame_leaderboards.web.export.PAIRS", 1)
+    told = export_pages(played.roots, tmp_path / "site", db=str(played.db), rounds=20, megabytes=0)
+    assert "pages of two models' matches are left out" in told
+    check_links(tmp_path / "site")
+    assert not (tmp_path / "site/versus").exists()
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert f"{len(pages)} pages" in told and all(f"{len(pages)} pages" in page.read_text() for page in pages)
 
 
 def test_nothing_tells_where_it_was_made(export: Path, played: Played):

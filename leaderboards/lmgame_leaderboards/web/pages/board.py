@@ -6,6 +6,7 @@ from typing import Any
 
 from lmgame_leaderboards.standings.rows import VERDICTS
 from lmgame_leaderboards.web import addresses
+from lmgame_leaderboards.web.addresses import There
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.ledger import JOINT, Ledger
 from lmgame_leaderboards.web.render import estimate, plain
@@ -15,7 +16,9 @@ DRAWN = 30
 """Most players in a chart."""
 
 
-def board_page(ledger: Ledger, label: str, clocks: Sequence[str], sheets: Sequence[GameSheet] = ()) -> dict[str, Any]:
+def board_page(
+    ledger: Ledger, label: str, clocks: Sequence[str], sheets: Sequence[GameSheet], there: There
+) -> dict[str, Any]:
     """A leaderboard.
 
     Args:
@@ -23,6 +26,7 @@ def board_page(ledger: Ledger, label: str, clocks: Sequence[str], sheets: Sequen
         label: Whose board; `JOINT` for all games together.
         clocks: Those of which there are games.
         sheets: The games, whose reference scores are drawn beside.
+        there: Which pages of two models there are.
     """
     board = ledger.boards.get(label)
     return {
@@ -31,7 +35,7 @@ def board_page(ledger: Ledger, label: str, clocks: Sequence[str], sheets: Sequen
         "clock": ledger.clock,
         "choices": _choices(ledger, label, clocks),
         "board": board and _table(ledger, label, board),
-        "charts": board and _charts(ledger, label, board, _references(ledger, label, sheets)),
+        "charts": board and _charts(ledger, label, board, _references(ledger, label, sheets), there),
         "notes": board["notes"] if board else [],
         "published": _published(board["published"]) if board else [],
         "games_counted": ledger.conditions[label]["n"] if label in ledger.conditions else len(ledger.games),
@@ -127,7 +131,9 @@ def _references(ledger: Ledger, label: str, sheets: Sequence[GameSheet]) -> dict
     return {}
 
 
-def _charts(ledger: Ledger, label: str, board: Mapping[str, Any], references: Mapping[str, float]) -> dict[str, Any]:
+def _charts(
+    ledger: Ledger, label: str, board: Mapping[str, Any], references: Mapping[str, float], there: There
+) -> dict[str, Any]:
     """What the charts draw."""
     names = {player: plain(about["name"], 40) for player, about in ledger.players.items()}
     matrix = board["matrix"]
@@ -137,8 +143,9 @@ def _charts(ledger: Ledger, label: str, board: Mapping[str, Any], references: Ma
             "players": [names[player] for player in order],
             "cells": [[row, column, round(share, 4), n] for row, column, share, n in matrix["cells"]],
             "links": {
-                f"{row},{column}": addresses.versus(ledger.clock, order[row], order[column])
+                f"{row},{column}": to
                 for row, column, *_ in matrix["cells"]
+                if there(to := addresses.versus(ledger.clock, order[row], order[column]))
             },
             "of": board["met"],
         },

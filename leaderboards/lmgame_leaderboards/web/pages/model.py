@@ -7,6 +7,7 @@ from typing import Any
 
 from lmgame_leaderboards.ratings.comparison import compare_scores
 from lmgame_leaderboards.web import addresses
+from lmgame_leaderboards.web.addresses import There
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Shelf
 from lmgame_leaderboards.web.ledger import Bout, Game, Ledger
@@ -18,8 +19,8 @@ MOST_BOUTS = 1000
 """Matches of two models on one page."""
 
 
-def model_page(ledger: Ledger, player: str, shelf: Shelf) -> dict[str, Any]:
-    """A model: its ratings, scores, opponents and games."""
+def model_page(ledger: Ledger, player: str, shelf: Shelf, there: There) -> dict[str, Any]:
+    """A model: its ratings, scores, opponents and games. `there` tells which pages of two models there are."""
     about = ledger.players[player]
     name = plain(about["name"])
     games = ledger.games_of(player)
@@ -32,7 +33,7 @@ def model_page(ledger: Ledger, player: str, shelf: Shelf) -> dict[str, Any]:
         "settings": [(words(key), plain(value)) for key, value in about["settings"].items()],
         "ratings": _ratings(ledger, player),
         "scores": _scores(ledger, player),
-        "opponents": _opponents(ledger, player),
+        "opponents": _opponents(ledger, player, there),
         "games": _listed(ledger, sorted(games, key=lambda game: -game.finished)[:SHOWN], player, shelf),
         "extremes": _extremes(ledger, games, player, shelf),
         "count": len(games),
@@ -95,15 +96,16 @@ def _scores(ledger: Ledger, player: str) -> list[dict[str, Any]]:
     return found
 
 
-def _opponents(ledger: Ledger, player: str) -> list[dict[str, Any]]:
+def _opponents(ledger: Ledger, player: str, there: There) -> list[dict[str, Any]]:
     """Whom it met, those it met most first."""
     rows = []
     for opponent, (won, drawn, lost) in ledger.opponents(player).items():
         n = won + drawn + lost
+        to = addresses.versus(ledger.clock, player, opponent)
         rows.append(
             {
                 "name": plain(ledger.players[opponent]["name"]),
-                "to": addresses.versus(ledger.clock, player, opponent),
+                "to": to if there(to) else None,
                 "n": n,
                 "won": won,
                 "drawn": drawn,
