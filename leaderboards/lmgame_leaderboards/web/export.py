@@ -65,7 +65,7 @@ class Exported:
 def check_target(out: Path) -> None:
     """Raise UsageError unless an export may be written there: nothing, an empty folder, or an earlier export."""
     if out.is_mount():
-        raise UsageError(f"{out} is where a disk is mounted, and can't be replaced as a whole. Choose a folder within it.")
+        raise UsageError(f"{out} is where a disk is mounted and can't be replaced. Choose a folder within it.")
     if out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir())):
         return
     if out.exists() or out.is_symlink():

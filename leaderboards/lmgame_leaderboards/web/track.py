@@ -6,7 +6,6 @@ browser shows it as text, never as markup.
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -147,8 +146,3 @@ def whole_words(log: EpisodeLog, index: int) -> str:
     line = log.decisions[index]
     parts: Sequence[tuple[str, str | None]] = (("thought", line.get("thought")), ("answer", line.get("raw")))
     return "\n\n".join(f"{title}:\n{printable(text)}" for title, text in parts if text) + "\n"
-
-
-def title_of(log: EpisodeLog, path: Path) -> str:
-    """What a record's page is called."""
-    return f"{' – '.join(names_of(log))}: {printable(str(log.header.get('game', path.stem)))}"
