@@ -147,10 +147,14 @@ class Projection:
             self._pool.submit(self._work)
 
     def _next(self) -> int | None:
-        """The part to draw now: what was asked for last, else the first one from here on that isn't drawn."""
+        """The part to draw now: what was asked for last, else the first one from here on that isn't drawn. Of parts in
+        a row the first one, since there is no way back but from the beginning."""
         count = parts_of(len(self.log.decisions))
         while self._wanted:
-            number = self._wanted.pop(0)
+            number = self._wanted[0]
+            while number - 1 in self._wanted:
+                number -= 1
+            self._wanted.remove(number)
             if 0 <= number < count and (number not in self._parts or number in self._open):
                 return number
         here = self._at // PART

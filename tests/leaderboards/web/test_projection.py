@@ -119,6 +119,19 @@ def test_what_is_asked_for_comes_first_and_the_rest_in_between(path: Path, proje
     assert [at // PART for at in stage.drawn[::PART]] == [0, 3, 4, 1, 2]
 
 
+def test_of_parts_in_a_row_the_first_one_comes_first(path: Path, projection: Made, stage: FakeStage):
+    """As the player asks for them: what it shows now, then what comes next. There is no way back but from the start."""
+    write_record(path, 5 * PART)
+    stage.gate.clear()
+    found = projection()
+    found.sweep()
+    assert stage.drawing.wait(10)
+    assert found.part(3, patience=0) is None and found.part(4, patience=0) is None and len(found._wanted) == 2
+    stage.gate.set()
+    assert told(found.part(4)) == expected(4, 5 * PART)
+    assert [at // PART for at in stage.drawn[::PART]][:3] == [0, 3, 4] and len(stage.replays) == 1
+
+
 def test_parts_that_there_are_not(path: Path, projection: Made):
     write_record(path, PART)
     found = projection()
