@@ -129,7 +129,7 @@ def test_of_parts_in_a_row_the_first_one_comes_first(path: Path, projection: Mad
     assert found.part(3, patience=0) is None and found.part(4, patience=0) is None and len(found._wanted) == 2
     stage.gate.set()
     assert told(found.part(4)) == expected(4, 5 * PART)
-    assert [at // PART for at in stage.drawn[::PART]][:3] == [0, 3, 4] and len(stage.replays) == 1
+    assert [at // PART for at in stage.drawn[::PART]][:3] == [0, 3, 4]
 
 
 def test_parts_that_there_are_not(path: Path, projection: Made):
