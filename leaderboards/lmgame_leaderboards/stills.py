@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-LONGEST = 1 << 23
-"""Bytes of a line beyond which it is none of ours."""
+from lmgame_common import printable
+
+LONGEST = 1 << 20
+"""Bytes of a line beyond which it is none of ours; one of Super Mario Bros takes 2,300."""
+MOST = 1 << 27
+"""Bytes of a file beyond which it is none of ours: readers may hold all of it."""
 LARGEST = 1 << 22
 """Pixels of a frame beyond which it is none of ours."""
 
@@ -44,7 +48,7 @@ class Still:
     webp: bytes
     """The frame, as `picture` packs it."""
     text: str
-    """The text view."""
+    """The text view, as `printable`."""
     seconds: float
     """Of the game's own time since its beginning."""
 
@@ -136,6 +140,8 @@ class Stills:
 
     def _line(self, file: BinaryIO, moment: int) -> bytes | None:
         about = os.fstat(file.fileno())
+        if about.st_size > MOST:
+            return None
         found = about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
         if found != self._file:
             self._file, self._starts = found, [0]
@@ -154,7 +160,7 @@ def _still(raw: bytes, score: float | None) -> Still | None:
     width, height = _size(webp)
     if width * height > LARGEST:
         raise ValueError("a frame larger than any game's")
-    return Still(webp, line.text, line.seconds) if score is None or line.score == score else None
+    return Still(webp, printable(line.text), line.seconds) if score is None or line.score == score else None
 
 
 def _size(webp: bytes) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def keep(writer: StillsWriter, *moments: int) -> None:
 
 
 def expected(moment: int) -> Still:
-    return Still(picture(FRAME + np.uint8(moment)), f"moment {moment} \u2028?", round(moment / 60, 3))
+    return Still(picture(FRAME + np.uint8(moment)), f"moment {moment} \\u2028?", round(moment / 60, 3))
 
 
 def line(**changed: Any) -> bytes:
@@ -126,6 +126,13 @@ def test_a_line_that_never_ends_is_not_read_to_its_end(record: Path, monkeypatch
     stills_path(record).write_bytes(line() + b"x" * 5000 + b"\n" + line())
     stills = Stills(record)
     assert stills.at(0, None) and stills.at(1, None) is None and stills.at(2, None) is None
+
+
+def test_a_file_that_is_too_large_is_not_read(record: Path, monkeypatch: pytest.MonkeyPatch):
+    stills_path(record).write_bytes(line() * 20)
+    assert Stills(record).at(19, None)
+    monkeypatch.setattr("lmgame_leaderboards.stills.MOST", 1000)
+    assert Stills(record).at(0, None) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
