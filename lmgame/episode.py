@@ -118,6 +118,8 @@ class Episode:
             agent = self._make_agent(self.plan, env)
             self.state.env, self.state.decisions, self.state.tokens = env, 0, 0
             await self._catch_up(env, agent)
+            if self._stills:
+                self._stills.publish()
             self.state.status = "playing"
             self._on_change(self.state)
             while not self._ended(env):

@@ -10,7 +10,7 @@ from lmgame.film.shared import spectators_frame, step_seconds
 from lmgame.replay import EpisodeReplay, MatchReplay, is_shared
 from lmgame_agents import system_prompt
 from lmgame_common import LmgameError
-from lmgame_games import Card, Game, GameEnv, card, frame_of, game, games, make, make_shared
+from lmgame_games import Card, Game, GameEnv, card, frame_of, games, make, make_shared
 from lmgame_leaderboards import BaselineRecord, EpisodeLog
 from lmgame_leaderboards.web import Frame, GameSheet, Replay, Scene
 
@@ -26,6 +26,11 @@ class Theatre:
         """The game as it begins on seed 0; None where it can't be made here."""
         return _poster(game, preset)
 
+    def is_slow(self, log: EpisodeLog) -> bool:
+        """Whether playing a decision takes longer than drawing the game."""
+        found = games().get(str(log.header.get("game")))
+        return found is not None and found.threads
+
     def replay(self, log: EpisodeLog, path: Path) -> Replay:
         """Begin to play a record again."""
         return _MatchScenes(log, path) if is_shared(log) else _EpisodeScenes(log, path)
@@ -37,7 +42,6 @@ class _EpisodeScenes:
     def __init__(self, log: EpisodeLog, path: Path) -> None:
         self._frames = 0
         self._replay = EpisodeReplay(log, path, self._on_step)
-        self.slow = game(self._replay.card.game).threads
 
     def _on_step(self, env: GameEnv[Any, Any], info: Mapping[str, Any]) -> None:
         self._frames += info.get("frames", 0)
@@ -62,8 +66,6 @@ class _EpisodeScenes:
 
 class _MatchScenes:
     """A game that two share."""
-
-    slow = False
 
     def __init__(self, log: EpisodeLog, path: Path) -> None:
         self._replay = MatchReplay(log, path)

@@ -2,7 +2,7 @@
 
 Whoever has a record can play its moves again and needs no stills. Where moves take long, as in an emulator, that is a
 long wait for whoever wants to see the end; so such games are drawn once, while they are played. FORMAT.md describes the
-file, which lies beside the record and may be deleted at any time.
+file, which lies beside the record and may be deleted at any time. Unlike replayed frames, stills prove nothing.
 """
 
 import base64
@@ -12,17 +12,20 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from lmgame_common import printable
 
-LONGEST = 1 << 20
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LONGEST = 1 << 19
 """Bytes of a line beyond which it is none of ours; one of Super Mario Bros takes 2,300."""
+LONGEST_TEXT = 20_000
+"""Characters of a text view beyond which it is none of ours."""
 MOST = 1 << 27
 """Bytes of a file beyond which it is none of ours: readers may hold all of it."""
 LARGEST = 1 << 22
@@ -34,8 +37,10 @@ def stills_path(record: Path) -> Path:
     return record.with_suffix(".stills")
 
 
-def picture(frame: NDArray[np.uint8]) -> bytes:
+def picture(frame: "NDArray[np.uint8]") -> bytes:
     """A frame, uint8 of shape (height, width, 3), as WebP without loss."""
+    from PIL import Image  # slow to load, for those who only read records
+
     buffer = io.BytesIO()
     Image.fromarray(frame).save(buffer, "WEBP", lossless=True, method=1, quality=0)
     return buffer.getvalue()
@@ -58,15 +63,20 @@ class StillsWriter:
     without them. Not for use by several threads at once.
 
     Args:
-        record: The episode's record. Stills that there are of it are begun anew.
+        record: The episode's record. Stills that there are of it stay until `publish`.
     """
 
     def __init__(self, record: Path) -> None:
+        self._path = stills_path(record)
+        self._draft: Path | None = self._path.with_name(f"{self._path.name}.draft")
+        """Where they go until they are published."""
         self._file: BinaryIO | None = None
         with suppress(OSError):
-            self._file = stills_path(record).open("wb", buffering=0)
+            # What lies there may be a link or a pipe, where the folder comes from somebody else.
+            self._draft.unlink(missing_ok=True)
+            self._file = self._draft.open("xb", buffering=0)
 
-    def add(self, frame: NDArray[np.uint8], text: str, *, score: float, seconds: float) -> None:
+    def add(self, frame: "NDArray[np.uint8]", text: str, *, score: float, seconds: float) -> None:
         """Keep the next moment.
 
         Args:
@@ -77,25 +87,36 @@ class StillsWriter:
         """
         if self._file is None:
             return
-        still = {
-            "score": float(score),
-            "seconds": round(seconds, 3),
-            "text": text,
-            "frame": base64.b64encode(picture(frame)).decode(),
-        }
-        line = json.dumps(still, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
         try:
-            written = self._file.write(line)
+            packed = base64.b64encode(picture(frame)).decode()
+            still = {"score": float(score), "seconds": round(seconds, 3), "text": text, "frame": packed}
+            line = json.dumps(still, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+            whole = self._file.write(line) == len(line)
         except OSError:
-            written = 0
-        if written < len(line):  # a full disk; what would come after a torn line could not be told apart from it
-            self.close()
+            whole = False
+        if not whole:  # a full disk; what came after a torn line could not be told apart from it
+            self._let_go()
+
+    def publish(self) -> None:
+        """Let readers find what there is, and what comes, in place of what they found before."""
+        if self._file is not None and self._draft is not None:
+            with suppress(OSError):
+                self._draft.replace(self._path)
+                self._draft = None
 
     def close(self) -> None:
-        """Let go of the file. Closing twice does nothing."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Let go of the file, which is deleted if it was never published. Closing twice does nothing."""
+        self._let_go()
+        if self._draft is not None:
+            with suppress(OSError):
+                self._draft.unlink(missing_ok=True)
+            self._draft = None
+
+    def _let_go(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
 
 
 class _Line(BaseModel):
@@ -103,7 +124,7 @@ class _Line(BaseModel):
 
     score: float
     seconds: Annotated[float, Field(ge=0)]
-    text: str
+    text: Annotated[str, Field(max_length=LONGEST_TEXT)]
     frame: str
 
 
@@ -119,7 +140,7 @@ class Stills:
         self._file: tuple[int, ...] = ()
         """Which file it was that was looked through, and how large and old."""
         self._starts = [0]
-        """Where each of its lines begins; the last one is where the next one would."""
+        """Where its lines begin, as far as it was looked through."""
 
     def at(self, moment: int, score: float | None) -> Still | None:
         """The game at one moment; None where there is no still of it.
@@ -145,10 +166,12 @@ class Stills:
         found = about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
         if found != self._file:
             self._file, self._starts = found, [0]
-            while (line := file.readline(LONGEST)).endswith(b"\n"):
-                self._starts.append(self._starts[-1] + len(line))
-        if moment + 1 >= len(self._starts):
-            return None
+        file.seek(self._starts[-1])
+        while len(self._starts) < moment + 2:
+            line = file.readline(LONGEST)
+            if not line.endswith(b"\n"):
+                return None
+            self._starts.append(self._starts[-1] + len(line))
         file.seek(self._starts[moment])
         return file.read(self._starts[moment + 1] - self._starts[moment])
 

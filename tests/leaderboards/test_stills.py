@@ -1,6 +1,7 @@
 """Stills of an episode: kept while it is played, read as far as they go, and nothing but stills taken for them."""
 
 import base64
+import io
 import json
 import os
 import threading
@@ -23,6 +24,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def keep(writer: StillsWriter, *moments: int) -> None:
+    writer.publish()
     for moment in moments:
         writer.add(FRAME + np.uint8(moment), f"moment {moment} \u2028\ud800", score=moment / 3, seconds=moment / 60)
 
@@ -84,6 +86,7 @@ def test_a_torn_line_is_none_until_it_is_whole(record: Path):
         b"[]\n",
         b"\xff\n",
         line(text=7),
+        line(text="x" * 20_001),
         line(seconds=-1.0),
         line(seconds=float("nan")),
         line(score="0"),
@@ -149,9 +152,53 @@ def test_nobody_waits_for_a_pipe_or_a_folder(record: Path):
     keep(StillsWriter(record), 0)  # what can't be written is left out
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
-def test_a_full_disk_ends_them_and_nothing_else(record: Path):
-    stills_path(record).symlink_to("/dev/full")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_nothing_is_written_through_what_lies_there(record: Path, tmp_path: Path):
+    """A folder that comes from somebody else may hold links and pipes of those names."""
+    other = tmp_path / "other.txt"
+    for name in (stills_path(record), stills_path(record).with_name(f"{stills_path(record).name}.draft")):
+        for lay in (os.mkfifo, lambda path: path.symlink_to(other)):
+            other.write_text("somebody's")
+            lay(name)
+            writer = StillsWriter(record)
+            keep(writer, 0)
+            writer.close()
+            assert Stills(record).at(0, None) == expected(0) and other.read_text() == "somebody's"
+            assert stills_path(record).is_file() and not stills_path(record).is_symlink()
+            stills_path(record).unlink()
+
+
+def test_what_there_was_stays_until_it_is_published(record: Path):
+    keep(StillsWriter(record), 0)
+    writer = StillsWriter(record)
+    writer.add(FRAME + np.uint8(7), "seven", score=0.0, seconds=0.0)
+    assert Stills(record).at(0, None) == expected(0)
+    writer.publish()
+    assert (found := Stills(record).at(0, None)) and found.text == "seven"
+    again = StillsWriter(record)
+    again.add(FRAME, "eight", score=0.0, seconds=0.0)
+    again.close()
+    assert (found := Stills(record).at(0, None)) and found.text == "seven"
+    assert [path.name for path in record.parent.iterdir()] == [stills_path(record).name]
+
+
+def test_faults_of_a_disk_are_no_faults_of_the_episode(record: Path, monkeypatch: pytest.MonkeyPatch):
+    class Full(io.BytesIO):
+        def close(self) -> None:
+            if not self.closed:
+                super().close()
+                raise OSError(122, "Disk quota exceeded")
+
+        def write(self, data: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Full())
     writer = StillsWriter(record)
     keep(writer, 0, 1)
     writer.close()
+
+
+def test_no_more_lines_are_looked_at_than_are_needed(record: Path):
+    stills_path(record).write_bytes(line() * 2 + b"\n" * 100_000)
+    stills = Stills(record)
+    assert stills.at(1, None) and len(stills._starts) == 3

@@ -24,7 +24,7 @@ from lmgame_leaderboards.web.track import index_document, script, words_document
 MARK = "lmgame-export.txt"
 """A file that tells an export of ours, which may be replaced, from other folders."""
 PAIRS = 5000
-"""Most pages of two models' matches under one clock; each two have two, one for each of them."""
+"""Most pages of two models' matches, under one clock; each two have two, one for each of them."""
 WORKERS = 2
 MEGABYTE = 1_000_000
 
@@ -64,7 +64,7 @@ class Exported:
 
 def check_target(out: Path) -> None:
     """Raise UsageError unless an export may be written there: nothing, an empty folder, or an earlier export."""
-    if out.is_mount():
+    if out.resolve().is_mount():
         raise UsageError(f"{out} is where a disk is mounted and can't be replaced. Choose a folder within it.")
     if out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir())):
         return
@@ -131,21 +131,32 @@ def _write(path: Path, body: bytes) -> None:
 
 
 def _choose_pairs(site: Site, done: Exported) -> None:
-    """Settle which two models' matches get pages, those first that stand high; nothing links to those that don't."""
+    """Settle which two models' matches get pages: those in heat maps first, then those high on the first board. Nothing
+    links to the others."""
     site.pairs = set()
     for clock in site.clocks():
         ledger = site.ledger(clock)
         assert ledger is not None
-        rows = ledger.boards[ledger.first_board]["rows"] if ledger.boards else []
-        chosen: set[str] = set()
-        for player in dict.fromkeys((*(row["player"] for row in rows if row["player"]), *ledger.players)):
+        pages: dict[str, None] = {}  # in that order, each once
+        for board in ledger.boards.values():
+            shown = board["matrix"]["players"]
+            for row, column, *_ in board["matrix"]["cells"]:
+                pages |= _both(clock, shown[row], shown[column])
+        ranked = [row["player"] for row in ledger.boards[ledger.first_board]["rows"]] if ledger.boards else []
+        before: set[str] = set()
+        for player in dict.fromkeys((*(one for one in ranked if one), *ledger.players)):
             for opponent in ledger.opponents(player):
-                pages = {addresses.versus(clock, player, opponent), addresses.versus(clock, opponent, player)}
-                if len(chosen) + 2 <= PAIRS:
-                    chosen |= pages
-                elif not pages <= chosen:
-                    done.pairs_left_out += 1  # each two come twice, and have two pages
-        site.pairs |= chosen
+                if opponent in before:
+                    pages |= _both(clock, player, opponent)
+            before.add(player)
+        chosen = list(pages)[: PAIRS // 2 * 2]
+        site.pairs.update(chosen)
+        done.pairs_left_out += len(pages) - len(chosen)
+
+
+def _both(clock: str, one: str, other: str) -> dict[str, None]:
+    """The pages of two models, each one's results."""
+    return {addresses.versus(clock, one, other): None, addresses.versus(clock, other, one): None}
 
 
 def _addresses(site: Site, folders: list[Folder]) -> Iterator[str]:
@@ -259,6 +270,7 @@ def _drawn(site: Site, path: Path, id_: str, *, frames: bool) -> _Drawn:
         drawn = [projection.part(number, patience=3600) for number in range(len(words))]
         if any(part is None for part in drawn):
             return _Drawn(index, scripts(drawn, projection.problem), failed=True)
-        return _Drawn(index, plain, scripts(drawn, ""), projection.size)
+        size = sum(len(frame or "") for part in drawn if part for frame in part["frames"])
+        return _Drawn(index, plain, scripts(drawn, ""), size)
     finally:
         projection.close()

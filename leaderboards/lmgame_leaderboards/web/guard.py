@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection
@@ -137,8 +138,9 @@ class Guard:
 
 
 def _cookie_name(request: Request) -> str:
-    server = request.scope.get("server") or ("", None)
-    return f"{COOKIE}{server[1] or ''}"
+    """By the port as the browser knows it, which may be that of a tunnel."""
+    found = re.search(r":([0-9]{1,5})$", request.headers.get("host", "").strip())
+    return COOKIE + (found[1] if found else "")
 
 
 def _is_visit(request: Request) -> bool:

@@ -83,7 +83,9 @@ class _Game:
         log = self.tail.log
         if self._drawn == (id(log.decisions), len(log.decisions)):
             return self._frame
-        still = self._stills.at(len(log.decisions), log.decisions[-1]["score"] if log.decisions else None)
+        still = None
+        if self._site.stage.is_slow(log):
+            still = self._stills.at(len(log.decisions), log.decisions[-1]["score"] if log.decisions else None)
         self._frame = webp_uri(still.webp) if still else self._replayed()
         self._drawn = id(log.decisions), len(log.decisions)
         return self._frame

@@ -123,6 +123,8 @@ class Projection:
                 self._wanted = [number, *(other for other in self._wanted if other != number)]
                 self._go_on()
             self._changed.wait_for(lambda: self._drawn(number) or self._closed, patience)
+            if self.problem and not self._running and (number not in self._parts or number in self._open):
+                return self._of_stills(number, self.log.decisions)  # what can't be drawn may still have been kept
             return self._parts.get(number)
 
     def _drawn(self, number: int) -> bool:
@@ -206,15 +208,15 @@ class Projection:
         asked for where that lies on the way and had better be drawn first."""
         start, stop = number * PART, min((number + 1) * PART, len(decisions))
         full = stop == start + PART
-        if stills := self._kept(start, stop if full else stop + 1, decisions):
-            return number, _part(stills, self._quick), full
+        if kept := self._of_stills(number, decisions):
+            return number, kept, full
         if self._replay is None or self._at > start:
             self._close_replay()
             self._replay, self._at = self._stage.replay(self.log, self.path), 0
         replay = self._replay
         while self._at < start:
             here = self._at // PART
-            if replay.slow and self._at == here * PART and here not in self._parts:
+            if self._at == here * PART and here not in self._parts and self._stage.is_slow(self.log):
                 return self._draw(here, decisions, outcome)
             self._pass(replay, decisions[self._at])
         scenes: list[Scene | Still] = []
@@ -228,15 +230,17 @@ class Projection:
             scenes.append(replay.now())
         return number, _part(scenes, self._quick), full
 
-    def _kept(self, start: int, stop: int, decisions: list[dict[str, Any]]) -> list[Still]:
-        """The stills of these moments; none if any is missing."""
+    def _of_stills(self, number: int, decisions: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """A part as it was kept while it was played; None if any of it wasn't."""
+        if not self._stage.is_slow(self.log):
+            return None
         stills: list[Still] = []
-        for moment in range(start, stop):
+        for moment in range(number * PART, min((number + 1) * PART, len(decisions) + 1)):
             found = self._stills.at(moment, decisions[moment - 1]["score"] if moment else None)
             if found is None:
-                return []
+                return None
             stills.append(found)
-        return stills
+        return _part(stills, self._quick) if stills else None
 
     def _pass(self, replay: Replay, decision: dict[str, Any]) -> None:
         replay.ask(decision)
@@ -251,7 +255,7 @@ class Projection:
 
 
 def _size(part: dict[str, Any] | None) -> int:
-    return sum(len(frame or "") for frame in part["frames"]) if part else 0
+    return sum(len(told or "") for told in (*part["frames"], *part["texts"])) if part else 0
 
 
 def _part(moments: Sequence[Scene | Still], quick: bool) -> dict[str, Any]:

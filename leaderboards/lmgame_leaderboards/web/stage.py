@@ -30,9 +30,6 @@ class Scene:
 class Replay(Protocol):
     """A record that is played again, decision by decision. Used by one thread at a time."""
 
-    slow: bool
-    """Whether playing a decision takes longer than drawing the game."""
-
     def ask(self, decision: Mapping[str, Any]) -> None:
         """Play on to where the next decision was asked for. Raises LmgameError where the record doesn't fit."""
         ...
@@ -96,6 +93,11 @@ class Stage(Protocol):
 
     def poster(self, game: str, preset: str) -> Frame | None:
         """How a game looks; None where it can't be made here."""
+        ...
+
+    def is_slow(self, log: EpisodeLog) -> bool:
+        """Whether playing a decision of this record takes longer than drawing the game; of such games stills are kept.
+        False for games that there aren't."""
         ...
 
     def replay(self, log: EpisodeLog, path: Path) -> Replay:

@@ -113,10 +113,6 @@ class FakeReplay:
     closed: bool = False
     _busy: Lock = field(default_factory=Lock)
 
-    @property
-    def slow(self) -> bool:
-        return self.stage.slow
-
     def _used(self) -> Any:
         if self.closed:
             self.stage.misuses.append("used after it was closed")
@@ -191,6 +187,9 @@ class FakeStage:
 
     def __post_init__(self) -> None:
         self.gate.set()
+
+    def is_slow(self, log: EpisodeLog) -> bool:
+        return self.slow
 
     def sheets(self) -> Sequence[GameSheet]:
         return [

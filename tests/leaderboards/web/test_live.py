@@ -89,6 +89,8 @@ async def test_a_folder_from_its_first_record_to_its_last(app: ASGIApp, site: Si
 async def test_boards_show_stills_where_there_are_any(app: ASGIApp, site: Site, tmp_path: Path, stage: FakeStage):
     record = write_run(tmp_path / "run", [2], over=False) / "episodes" / "tetris-standard-0.jsonl"
     stills = StillsWriter(record)
+    stills.publish()
+    stage.slow = True
     for moment in range(4):
         stills.add(np.full((8, 8, 3), moment, np.uint8), "", score=float(moment), seconds=0.0)
     async with Stream(app, address(site)) as stream:

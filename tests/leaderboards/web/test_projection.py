@@ -298,6 +298,7 @@ def test_many_visitors_while_it_grows(path: Path, projection: Made, stage: FakeS
 def keep_stills(path: Path, moments: int) -> None:
     """What the fake game keeps while it is played, told apart from what it draws by being a pixel larger."""
     writer = StillsWriter(path)
+    writer.publish()
     for at in range(moments):
         shade = at // 2
         frame = np.full((5, 7, 3), (shade % 256, shade // 256, 0), np.uint8)
@@ -319,6 +320,7 @@ def test_stills_are_shown_without_playing_anything_again(
 ):
     write_record(path, 3 * PART + 2, over=False)
     keep_stills(path, 3 * PART + 3)
+    stage.slow = True
     found = projection()
     parts = {number: found.part(number) for number in order}
     assert all(map(kept, parts.values())) and not stage.replays
@@ -330,6 +332,8 @@ def test_stills_are_shown_without_playing_anything_again(
 def test_stills_of_a_record_that_grows(path: Path, projection: Made, stage: FakeStage):
     append(path, header_line())
     writer = StillsWriter(path)
+    writer.publish()
+    stage.slow = True
     found = projection()
     for at in range(2 * PART + 2):
         writer.add(np.full((5, 7, 3), (at // 2, 0, 0), np.uint8), f"after {at}", score=float(at), seconds=at / 2)
@@ -341,11 +345,10 @@ def test_stills_of_a_record_that_grows(path: Path, projection: Made, stage: Fake
     assert not stage.replays
 
 
-@pytest.mark.parametrize("slow", [True, False])
-def test_what_has_no_still_is_drawn(slow: bool, path: Path, projection: Made, stage: FakeStage):
+def test_what_has_no_still_is_drawn(path: Path, projection: Made, stage: FakeStage):
     write_record(path, 4 * PART)
     keep_stills(path, 2 * PART + 3)
-    stage.slow = slow
+    stage.slow = True
     found = projection()
     parts = [found.part(number) for number in (4, 3, 2, 1, 0)]
     assert [kept(part) for part in parts] == [False, False, False, True, True]
@@ -355,7 +358,34 @@ def test_what_has_no_still_is_drawn(slow: bool, path: Path, projection: Made, st
 def test_stills_of_another_episode_are_not_shown(path: Path, projection: Made, stage: FakeStage):
     write_record(path, PART, score=7.0)
     keep_stills(path, PART + 1)
+    stage.slow = True
     assert not kept(projection().part(0)) and stage.replays
+
+
+def test_stills_count_for_slow_games_alone(path: Path, projection: Made, stage: FakeStage):
+    """Of others the moves are played again, which shows whether they lead to the scores."""
+    write_record(path, PART)
+    keep_stills(path, PART + 1)
+    assert not kept(projection().part(0)) and stage.replays
+
+
+@pytest.mark.parametrize("order", [(0, 5, 1), (5, 1, 0), (2, 0)])
+def test_stills_are_shown_even_where_nothing_can_be_drawn(
+    order: Sequence[int], path: Path, projection: Made, stage: FakeStage, monkeypatch: pytest.MonkeyPatch
+):
+    """As where the emulator isn't installed, or the rules have changed."""
+
+    def refused(*_: object) -> Any:
+        raise RecordError("It was played under other rules.")
+
+    monkeypatch.setattr(stage, "replay", refused)
+    write_record(path, 6 * PART)
+    keep_stills(path, 2 * PART)
+    stage.slow = True
+    found = projection()
+    assert [found.part(number) is not None for number in order] == [number < 2 for number in order]
+    assert found.problem == "It was played under other rules."
+    assert all(kept(found.part(number)) for number in (0, 1))
 
 
 @pytest.mark.parametrize("order", [(4, 0, 2), (2, 4, 1), (0, 1, 2, 3, 4)])
@@ -376,7 +406,7 @@ def test_size_is_that_of_the_parts_there_are(path: Path, projection: Made):
         found.refresh()
         found.part((index + 1) // PART)
     parts = [found.part(number) for number in (0, 1)]
-    assert found.size == sum(len(frame or "") for part in parts if part for frame in part["frames"])
+    assert found.size == sum(len(told or "") for part in parts if part for told in (*part["frames"], *part["texts"]))
 
 
 def test_records_looked_at_longest_ago_are_let_go_of(tmp_path: Path, stage: FakeStage, pool: ThreadPoolExecutor):
