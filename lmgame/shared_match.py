@@ -237,7 +237,7 @@ class SharedMatch:
         settled = referee.answer(number, decision, at.get("at"))
         played = {} if settled.played is None else {"played": settled.played}
         line = record_of(settled.decision) | played | at
-        self._writer.decision(index=self._index, seat=number, **line, score=settled.score)
+        self._writer.decision(index=self._index, seat=number, **line, score=settled.score, scores=referee.scores)
         self._index += 1
         self.state.seats[number].count(settled.decision)
         self._show_scores()

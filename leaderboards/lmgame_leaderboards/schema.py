@@ -106,6 +106,8 @@ class DecisionLine(TypedDict):
     moves are still to be played."""
     seat: NotRequired[int]
     """In a shared game, whose decision it was: 0 or 1. `index` counts both seats' decisions."""
+    scores: NotRequired[list[float]]
+    """In a shared game, both seats' scores when the line was written, seat by seat."""
     at: NotRequired[int]
     """In a shared game under the real-time clock: the number of the step, from 0, at which its moves began."""
     time: NotRequired[float]

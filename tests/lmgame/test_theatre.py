@@ -27,6 +27,7 @@ from lmgame_leaderboards.web import Replay, Scene
 from lmgame_leaderboards.web.addresses import slug
 from lmgame_leaderboards.web.projection import PART, Projection
 from lmgame_leaderboards.web.site import order
+from lmgame_leaderboards.web.track import standing
 
 from .conftest import needs_mario
 from .test_film_shared import thinker
@@ -189,6 +190,22 @@ def test_each_game_has_a_sheet_and_a_poster():
     cards = order(sheets)
     assert [(one["game"], one["preset"]) for one in cards] == [(sheet.game, sheet.preset) for sheet in sheets]
     assert any(one["baselines"] for one in cards)
+
+
+@pytest.mark.parametrize("kind", SHARED)
+async def test_scores_of_both_seats_stand_in_the_record(kind: str, tmp_path: Path):
+    path = await match(tmp_path / "match.jsonl", **SHARED[kind])
+    log = read_episode(path)
+    assert log.outcome is not None
+    told = standing(log.decisions)
+    before = [[0.0, 0.0], *told]
+    referee = None
+    for step in walk_match(path):
+        referee = step.referee
+        assert referee.scores == before[step.record["index"]]
+    assert referee is not None and referee.scores == log.outcome["scores"]
+    if kind == "holdem":
+        assert len({tuple(scores) for scores in told}) > 1 and all(sum(scores) == 0 for scores in told)
 
 
 @needs_mario

@@ -21,6 +21,7 @@ from lmgame_leaderboards.web.track import (
     players_of,
     script,
     shown,
+    standing,
     whole_words,
     words_document,
 )
@@ -146,6 +147,17 @@ def test_the_index_of_a_shared_match():
     index = index_document(log, "f/r")
     assert index["names"] == ["same (1)", "same (2)"] and index["shared"]
     assert index["seat"] == [1, 0] and index["scores"] == [1, 0]
+
+
+def test_scores_of_both_seats():
+    lines = [
+        {"seat": 0, "score": 1.0},
+        {"seat": 1, "score": 4.0},
+        {"seat": 0, "score": 2.0, "scores": [2.0, -2.0]},
+        {"seat": 7, "score": 9.0},
+        {"seat": 1, "score": -3.0, "scores": [1.0, 2.0, 3.0]},
+    ]
+    assert standing(lines) == [[1.0, 0.0], [1.0, 4.0], [2.0, -2.0], [2.0, -2.0], [2.0, -3.0]]
 
 
 @pytest.mark.parametrize("seats", [1, 2])

@@ -12,6 +12,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from lmgame import arena_async, play, play_async
+from lmgame_leaderboards import read_episode
 from lmgame_leaderboards.web.folders import Shelf
 from lmgame_serving.testing import Reply, StubServer
 
@@ -115,6 +116,10 @@ def test_a_game_is_followed_decision_by_decision(tmp_path: Path, visit: Visit, s
         expect(page.locator("#moment")).to_contain_text("decision 0 of 20")  # who looks elsewhere stays there
         page.keyboard.press("End")
         expect(page.locator(".screen figcaption")).to_contain_text("ended: decision limit")
+        outcome = read_episode(records[0]).outcome
+        assert outcome is not None
+        lead = f"Ended: decision limit, score {outcome['score']:,.0f} after 20 decisions."
+        expect(page.locator("#so-far")).to_have_text(lead)
 
 
 def test_an_arena_shows_its_boards_and_its_ratings_move(tmp_path: Path, visit: Visit, serve: Serve):
@@ -129,6 +134,7 @@ def test_an_arena_shows_its_boards_and_its_ratings_move(tmp_path: Path, visit: V
         page = visit(page_of(address, folder)).page
         expect(page.locator("#boards .board").first).to_contain_text("connect4, seed")
         expect(page.locator("#boards .board img").first).to_have_attribute("src", re.compile("^data:image/"))
+        expect(page.locator("#boards a").first).to_have_attribute("href", re.compile("#end$"))
         pace.seconds = HURRY
         expect(page.locator("#standings tbody tr")).to_have_count(3)
         expect(page.locator("#standings .interval")).not_to_have_count(0)

@@ -75,6 +75,11 @@ def test_keys(site: str, played: Played, episode: Path, visit: Visit):
         at(page, moment)
     page.keyboard.press("End")
     expect(page.locator(".screen figcaption")).to_contain_text("ended: ")
+    page.locator("#speed").focus()
+    page.locator("#speed").select_option("4")
+    page.keyboard.press("ArrowLeft")  # it belongs to the player, whatever was chosen before
+    at(page, last - 1)
+    expect(page.locator("#speed")).to_have_value("4")
     page.keyboard.press("d")
     at(page, last - 1)
     for _ in range(10):

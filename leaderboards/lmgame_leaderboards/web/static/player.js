@@ -108,8 +108,10 @@
       seek(length, true); // who looks at the newest decision sees the next one too
     } else { show(); }
     drawLine();
-    var soFar = document.getElementById("so-far");
-    if (soFar) { soFar.textContent = length.toLocaleString("en"); }
+    var state = document.getElementById("so-far"), index = tracks[0].index;
+    if (state) { // the page was made when there were fewer decisions
+      state.textContent = (index.outcome ? "Ended: " + index.outcome.replace(/_/g, " ") + ", " : "Not over: ") + "score " + (index.shared ? [0, 1] : [0]).map(function (seat) { return number(scoreAt({ track: tracks[0], seat: seat }, index.n)); }).join(" : ") + " after " + length.toLocaleString("en") + " decisions.";
+    }
   }
   function moment(word) {
     if (word === "decisive") { return decisive(); }
@@ -216,6 +218,7 @@
   function scoreAt(side, moment) { // before the decision of that moment
     var index = side.track.index;
     if (moment >= index.n && index.scores) { return index.scores[side.seat]; }
+    if (index.standing) { return moment > 0 ? index.standing[Math.min(moment, index.n) - 1][side.seat] : 0; }
     for (var at = Math.min(moment, index.n) - 1; at >= 0; at--) { if (mine(side, at)) { return index.score[at]; } }
     return 0;
   }
@@ -385,6 +388,7 @@
     decisive: function () { jump(decisive()); }, fault: nextFault, link: copy
   };
   Object.keys(actions).forEach(function (id) { document.getElementById(id).addEventListener("click", actions[id]); });
+  document.getElementById("speed").addEventListener("change", function (event) { event.target.blur(); }); // arrows are the player's again
   document.getElementById("scrubber").addEventListener("input", function (event) { pause(); seek(Number(event.target.value)); });
   var keys = {
     " ": actions.play, ArrowLeft: actions.back, ArrowRight: actions.on, Home: actions.first, End: actions.last,
