@@ -59,7 +59,7 @@
         card.link.append(card.image, card.title, card.names, card.answer);
         place.append(card.link);
       }
-      card.link.href = root + board.to;
+      card.link.href = root + board.to + "#end"; // to where it is played
       if (board.frame) {
         if (card.image.src !== board.frame) { card.image.src = board.frame; }
       }

@@ -412,6 +412,7 @@
   });
 
   // ---- The line of scores.
+  var lineTop = 12;
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
   function drawLine() {
     if (!window.echarts) { return; } // it comes after this script, so that boards needn't wait for it
@@ -434,10 +435,11 @@
       });
     });
     if (bad.length) { series.push({ type: "scatter", name: "unusable answer", data: bad, symbol: "diamond", symbolSize: 8, itemStyle: { color: colour("--bad") }, silent: true }); }
+    lineTop = sides.length > 1 || bad.length ? 28 : 12; // below the legend
     chart.setOption({
       animation: false, textStyle: { fontFamily: "inherit" },
-      legend: { show: sides.length > 1 || bad.length > 0, textStyle: { color: colour("--soft") }, top: 0, selectedMode: false },
-      grid: { left: 8, right: 16, top: sides.length > 1 || bad.length ? 28 : 12, bottom: 22, containLabel: true },
+      legend: { show: lineTop > 12, textStyle: { color: colour("--soft") }, top: 0, selectedMode: false },
+      grid: { left: 8, right: 16, top: lineTop, bottom: 22, containLabel: true },
       xAxis: { type: "value", min: 0, max: Math.max(1, length), name: "decision", nameLocation: "middle", nameGap: 22, nameTextStyle: { color: colour("--soft") }, axisLabel: { color: colour("--soft") }, splitLine: { show: false }, axisLine: { lineStyle: { color: colour("--line") } } },
       yAxis: { type: "value", scale: true, axisLabel: { color: colour("--soft") }, splitLine: { lineStyle: { color: colour("--line") } } },
       series: series
@@ -456,7 +458,7 @@
   function cursor() {
     var x = chart.convertToPixel("grid", [at, 0]), height = chart.getHeight();
     if (!x || !isFinite(x[0])) { return []; }
-    return [{ id: "cursor", type: "line", silent: true, shape: { x1: x[0], x2: x[0], y1: 8, y2: height - 36 }, style: { stroke: colour("--text"), lineWidth: 1.5 } }];
+    return [{ id: "cursor", type: "line", silent: true, shape: { x1: x[0], x2: x[0], y1: lineTop, y2: height - 36 }, style: { stroke: colour("--text"), lineWidth: 1.5 } }];
   }
   addEventListener("load", function () { if (sides.length) { drawLine(); } });
   document.addEventListener("theme", function () { if (sides.length) { drawLine(); } });
