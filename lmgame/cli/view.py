@@ -12,6 +12,8 @@ from lmgame.cli.results import Database
 from lmgame_common import UsageError
 
 OUTPUT, SERVER = "A copy as files", "The server"
+EVERYWHERE = ("0.0.0.0", "::")
+"""What a socket that listens on all addresses of this machine calls its own."""
 
 
 def view(
@@ -62,8 +64,9 @@ def view(
     token = check_host(host, allow_remote, given)
     visited = make_server(roots, db=db, token=token, hosts=[host, *(allow_host or [])], cache=cache_folder())
     listening = _listen(host, port)
-    where = listening.getsockname()[1]
-    name = f"[{host}]" if ":" in host else host
+    bound, where = listening.getsockname()[:2]
+    name = socket.gethostname() if bound in EVERYWHERE else host  # nobody can visit "all addresses"
+    name = f"[{name}]" if ":" in name else name
     console.print(f"http://{name}:{where}/  (Ctrl-C stops it)", markup=False, soft_wrap=True)
     if token is not None and given is None:
         console.print(f"Token for visitors: {token}", markup=False, soft_wrap=True)

@@ -59,6 +59,31 @@ def test_wrong_requests_are_told_before_anything_is_served(settings: Any, told: 
         view(**{"folders": [Path()], **settings})
 
 
+class Unvisited:
+    """A server that nobody comes to."""
+
+    def run(self, sockets: list[socket.socket]) -> None:
+        for listening in sockets:
+            listening.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("0.0.0.0", None), ("0", None), ("::", None), ("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")]
+)
+def test_the_address_that_is_printed_can_be_visited(
+    host: str, name: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    if ":" in host:
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    monkeypatch.setattr("lmgame.web.make_server", lambda *_, **__: Unvisited())
+    view([tmp_path], host=host, port=0, allow_remote=True)
+    printed = capsys.readouterr().err.split()[0]
+    assert re.fullmatch(rf"http://{re.escape(name or socket.gethostname())}:[1-9]\d*/", printed), printed
+
+
 def test_a_port_that_is_taken():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="Choose another --port"):
         view([Path()], port=taken.getsockname()[1])

@@ -120,7 +120,7 @@ def create_app(
         content = await asyncio.get_running_loop().run_in_executor(threads, _got, site, address)
         return _response(content)
 
-    return Guard(app, token=token, hosts=hosts, login=lambda wrong: _login(site, wrong))
+    return Guard(app, token=token, hosts=hosts, login=lambda path, wrong: _login(site, path, wrong))
 
 
 async def _warm(site: Site, keeper: Keeper, clock: str) -> None:
@@ -177,8 +177,9 @@ def _waiting(site: Site, keeper: Keeper, clock: str, address: str) -> Content:
     return Content(site.pages.page("waiting.html", address, context), status=503)
 
 
-def _login(site: Site, wrong: bool) -> bytes:
-    return site.pages.page("login.html", "login", {"title": "Token", "wrong": wrong})
+def _login(site: Site, path: str, wrong: bool) -> bytes:
+    """The form for the token, in the place of any page."""
+    return site.pages.page("login.html", path.removeprefix("/"), {"title": "Token", "wrong": wrong})
 
 
 def _response(content: Content) -> Response:

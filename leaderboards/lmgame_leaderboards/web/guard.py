@@ -13,7 +13,7 @@ import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -52,7 +52,8 @@ class Guard:
         token: What others must know; None: nobody is asked, which is for this machine alone.
         hosts: Names by which it may be reached, beside those of this machine; with a token any address is fine as well,
             since rebinding needs a name.
-        login: Makes the page with the form for the token; it is told whether a wrong one was given.
+        login: Makes the page with the form for the token, which stands at any address and sends it there; it is told
+            the path that was asked for, and whether a wrong token was given.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Guard:
         *,
         token: str | None,
         hosts: Collection[str] = (),
-        login: Callable[[bool], bytes],
+        login: Callable[[str, bool], bytes],
     ) -> None:
         self._app, self._token, self._login = app, token, login
         self._hosts = {host.lower() for host in (*LOOPBACK, *hosts)}
@@ -93,13 +94,13 @@ class Guard:
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_visit(request):
             return PlainTextResponse("Pages of other sites may link here, and no more.\n", 403)
         path = request.scope["path"]  # `url` is put together from what the request says of its host
-        if request.method == "POST" and path == "/login" and self._token is not None:
+        free = path.startswith("/static/")  # our own files, the same for everybody
+        if request.method == "POST" and not free and self._token is not None:
             return await self._logged_in(request)
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("Nothing here can be changed.\n", 405, {"allow": "GET, HEAD"})
-        free = path.startswith("/static/")  # our own files, the same for everybody
         if self._token is not None and not free and not self._may(request):
-            return Response(self._login(False), 401, media_type="text/html")
+            return Response(self._login(path, False), 401, media_type="text/html")
         return None
 
     def _known_host(self, host: str) -> bool:
@@ -118,9 +119,9 @@ class Guard:
         return cookie is not None and _same(cookie, self._cookie)
 
     async def _logged_in(self, request: Request) -> Response:
-        """Take the token from the form, and give a cookie for it."""
-        origin = request.headers.get("origin")
-        if origin not in (None, "null") and _without_port(origin.partition("://")[2]) != request.url.hostname:
+        """Take the token from the form, give a cookie for it, and show the page that was asked for."""
+        origin, host = request.headers.get("origin"), _without_port(request.headers.get("host", ""))
+        if origin not in (None, "null") and _without_port(origin.partition("://")[2]) != host:
             return PlainTextResponse("The form must come from this site.\n", 403)
         body = b""
         async for chunk in request.stream():
@@ -131,10 +132,16 @@ class Guard:
         assert self._token is not None
         if not _same(given.strip(), self._token):
             await asyncio.sleep(WRONG_TOKEN_DELAY)
-            return Response(self._login(True), 401, media_type="text/html")
-        response = RedirectResponse("/", 303)
+            return Response(self._login(request.scope["path"], True), 401, media_type="text/html")
+        # Browsers keep what is behind a `#` when they are sent on.
+        response = RedirectResponse(_here(request.scope["path"]), 303)
         response.set_cookie(_cookie_name(request), self._cookie, httponly=True, samesite="strict", path="/")
         return response
+
+
+def _here(path: str) -> str:
+    """A path of ours as an address. It begins with one slash alone: behind `//` or `/\\` browsers see a host."""
+    return "/" + quote(path.lstrip("/"), errors="replace")
 
 
 def _cookie_name(request: Request) -> str:

@@ -234,7 +234,7 @@ async def test_what_is_not_there(path: str, app: Made):
     assert answer.status == 404
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
     assert b"<script>alert" not in answer.body
-    if not path.startswith(("/static", "/login")):
+    if not path.startswith("/static"):
         assert answer.headers["content-type"].startswith("text/html") and "lmgame" in answer.text
 
 
@@ -333,8 +333,10 @@ async def test_records_with_numbers_that_are_none_are_told_as_damaged_or_shown(a
 
 async def test_the_token_is_asked_for_on_all_pages_alone(app: Made):
     made = app(token="0123456789abcdef")
-    for path in ("/index.html", "/", "/runs.html", "/nothing", "/events/standings/paused"):
+    for path in ("/index.html", "/", "/runs.html", "/nothing", "/login", "/events/standings/paused", "//x//y.html"):
         answer = await ask(made, path)
+        links = {urljoin(f"http://x{path}", link) for link in Page(answer.text).links}
+        assert {"http://x/static/site.css", "http://x/static/theme.js"} <= links, "it is styled wherever it stands"
         assert (
             answer.status == 401
             and "<form" in answer.text
@@ -342,6 +344,7 @@ async def test_the_token_is_asked_for_on_all_pages_alone(app: Made):
         )
     assert (await ask(made, "/static/site.css")).status == 200
     assert (await ask(made, "/index.html", authorization="Bearer 0123456789abcdef")).status == 200
+    assert (await ask(made, "/login", authorization="Bearer 0123456789abcdef")).status == 404
 
 
 async def test_the_keeper_runs_as_long_as_the_server(app: Made, stage: FakeStage, tmp_path: Path):

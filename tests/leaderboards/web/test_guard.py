@@ -27,8 +27,8 @@ class Site:
         await send({"type": "http.response.body", "body": b"the site"})
 
 
-def login(wrong: bool) -> bytes:
-    return b"wrong" if wrong else b"token?"
+def login(path: str, wrong: bool) -> bytes:
+    return f"{path} {'wrong' if wrong else 'token?'}".encode()
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +94,11 @@ async def test_with_a_token_names_are_still_checked(host: str | None, closed: Gu
 async def test_nothing_can_be_changed(method: str, free: Guard, closed: Guard, site: Site):
     for app in (free, closed):
         answer = guarded(await ask(app, "/index.html", method=method, authorization=f"Bearer {TOKEN}"))
+        if app is closed and method == "POST":
+            assert answer.status == 401, "this is how a token is given, and nothing else"
+            continue
         assert answer.status == 405 and answer.headers["allow"] == "GET, HEAD"
-    assert (await ask(free, "/login", method="POST", body=[b"token="])).status == 405, "there is no token to give"
+    assert (await logged_in(free)).status == 405, "there is no token to give"
     assert not site.reached
 
 
@@ -145,7 +148,7 @@ async def test_other_sites_may_link_and_no_more(headers: dict[str, Any], status:
 async def test_a_wrong_token_is_none(given: str, closed: Guard, site: Site):
     for path in ("/", "/index.html", "/events/runs/x", "/staticx", "/static", "/runs/static/x.html", "//static/x"):
         answer = guarded(await ask(closed, path, authorization=given))
-        assert answer.status == 401 and answer.body == b"token?"
+        assert answer.status == 401 and answer.body == f"{path} token?".encode()
     assert not site.reached
 
 
@@ -155,15 +158,16 @@ async def test_the_token_as_programs_give_it(given: str, closed: Guard):
     assert (await ask(closed, "/index.html")).status == 401, "a token holds for one request"
 
 
-async def logged_in(app: Guard, token: str = TOKEN, **headers: str) -> Answer:
-    return guarded(
-        await ask(app, "/login", method="POST", body=[f"token={token.replace(' ', '+')}".encode()], **headers)
-    )
+async def logged_in(
+    app: Guard, token: str = TOKEN, *, path: str = "/runs.html", query: str = "", **headers: str
+) -> Answer:
+    body = [f"token={token.replace(' ', '+')}".encode()]
+    return guarded(await ask(app, path, method="POST", body=body, query=query, **headers))
 
 
 async def test_the_token_as_people_give_it(closed: Guard, site: Site):
     answer = await logged_in(closed)
-    assert answer.status == 303 and answer.headers["location"] == "/"
+    assert answer.status == 303 and answer.headers["location"] == "/runs.html"
     name = f"{COOKIE}7860"  # two servers of one machine share all cookies that have the same name
     found = re.fullmatch(rf"{name}=(\w+); (.*)", answer.headers["set-cookie"])
     assert found and {part.strip().lower() for part in found[2].split(";")} >= {"httponly", "samesite=strict", "path=/"}
@@ -177,6 +181,26 @@ async def test_the_token_as_people_give_it(closed: Guard, site: Site):
     assert (await ask(again, "/index.html", cookie=cookie)).status == 401, "a cookie ends with the server"
 
 
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("/", "/"),
+        ("/runs/run-1/tetris-standard-1.html", "/runs/run-1/tetris-standard-1.html"),
+        ("/runs/ü/模 %2f?#.html", "/runs/%C3%BC/%E6%A8%A1%20%252f%3F%23.html"),
+        ("//evil.example/x", "/evil.example/x"),
+        ("///evil.example", "/evil.example"),
+        ("/\\evil.example", "/%5Cevil.example"),
+        ("/\t/evil.example", "/%09/evil.example"),
+        ("/x\r\nset-cookie: a=b", "/x%0D%0Aset-cookie%3A%20a%3Db"),
+        ("http://evil.example/", "/http%3A//evil.example/"),  # as proxies are asked
+    ],
+)
+async def test_those_who_give_the_token_stay_where_they_are(path: str, to: str, closed: Guard, site: Site):
+    elsewhere = {"referer": "http://localhost:7860/x", "x_forwarded_host": "evil.example"}
+    answer = await logged_in(closed, path=path, query="next=//evil.example", **elsewhere)
+    assert answer.status == 303 and answer.headers["location"] == to and not site.reached
+
+
 async def test_cookies_of_other_servers_on_this_machine_do_no_harm(closed: Guard):
     cookie = (await logged_in(closed)).headers["set-cookie"].partition(";")[0]
     for other in ('settings={"a": 1, "b": "c"}', "a b=c d", "flag", "[x]=1", "ünï=ö"):
@@ -188,8 +212,8 @@ async def test_cookies_of_other_servers_on_this_machine_do_no_harm(closed: Guard
     "body", [b"", b"token=", b"token=wrong", b"nottoken=x", b"\xff\xfe", b"token=%ff", b"a&b&token"]
 )
 async def test_a_form_with_a_wrong_token(body: bytes, closed: Guard, site: Site):
-    answer = guarded(await ask(closed, "/login", method="POST", body=[body]))
-    assert answer.status == 401 and answer.body == b"wrong" and "set-cookie" not in answer.headers
+    answer = guarded(await ask(closed, "/runs/x.html", method="POST", body=[body]))
+    assert answer.status == 401 and answer.body == b"/runs/x.html wrong" and "set-cookie" not in answer.headers
     assert not site.reached
 
 
@@ -217,10 +241,10 @@ async def test_a_form_that_is_too_large_is_not_read_to_its_end(closed: Guard):
             taken.append(1)
             return super().pop(at)
 
-    answer = guarded(await ask(closed, "/login", method="POST", body=Chunks(chunks)))
+    answer = guarded(await ask(closed, "/", method="POST", body=Chunks(chunks)))
     assert answer.status == 413 and len(taken) < given
     exact = [b"token=" + TOKEN.replace(" ", "+").encode(), b"&" * (LARGEST_FORM - 6 - len(TOKEN))]
-    assert (await ask(closed, "/login", method="POST", body=exact)).status == 303
+    assert (await ask(closed, "/", method="POST", body=exact)).status == 303
 
 
 @pytest.mark.parametrize(

@@ -140,14 +140,17 @@ def test_visitors_of_other_machines_need_the_token(played: Played, browser: Brow
     token = "correct horse battery staple"
     address = serve(played.roots, played.db, token=token)
     with browser.new_page() as page:
-        answer = page.goto(f"{address}/runs.html")
+        asked_for = f"{address}/{played.address(played.records('board')[0])}#3"
+        answer = page.goto(asked_for)
         assert answer is not None
         assert answer.status == 401
+        assert page.evaluate("document.styleSheets[0].cssRules.length") > 10, "our own style, however deep the page is"
         page.get_by_label("The token").fill("a guess")
         page.get_by_role("button", name="Open").click()
         expect(page.get_by_role("alert")).to_have_text("That isn't the token.")
         page.get_by_label("The token").fill(token)
         page.keyboard.press("Enter")
-        expect(page.locator("h1")).to_have_text("Leaderboard")
+        expect(page.locator(".screen")).to_be_visible()
+        assert page.url == asked_for, "the moment that the link was on as well"
         page.goto(f"{address}/runs.html")
         expect(page.locator("h1")).to_have_text("Runs")

@@ -1,5 +1,6 @@
 """The page of a record: an episode, or a match that two share."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lmgame_common import RecordError
@@ -43,10 +44,7 @@ def record_page(folder: Folder, log: EpisodeLog, record_id: str, sums: Sums) -> 
         "folder": {"name": plain(folder.path.name), "to": addresses.folder(folder.id), "arena": folder.arena},
         "place": plain(log.path, 400),
         "clock": plain(header.get("clock", "paused")),
-        "shown": [
-            plain(seat.get("observation") or "the game itself")
-            for seat in header.get("seats") or [{"observation": header.get("observation")}]
-        ],
+        "shown": _shown(header, row.names),
         "references": [name for name, player in zip(row.names, players_of(log), strict=True) if player.reference],
         "script": f"{addresses.record(folder.id, record_id).removesuffix('.html')}/data.js",
         "track": f"{folder.id}/{record_id}",
@@ -55,6 +53,14 @@ def record_page(folder: Folder, log: EpisodeLog, record_id: str, sums: Sums) -> 
         "keys": KEYS,
         "others": _same_seed(folder, record_id, row.game, row.preset, row.seed, sums) if len(row.scores) == 1 else [],
     }
+
+
+def _shown(header: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """What the players were shown of the game: once where all were shown the same, else each by name."""
+    shown = [plain(seat.get("observation") or "the game itself") for seat in header.get("seats") or [header]]
+    if len(set(shown)) == 1:
+        return shown[:1]
+    return [f"{name}: {what}" for name, what in zip(names, shown, strict=True)]
 
 
 def result_of(scores: Any, outcome: str | None) -> list[str]:

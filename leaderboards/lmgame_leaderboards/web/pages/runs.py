@@ -34,9 +34,17 @@ def runs_page(shelf: Shelf, page: int) -> dict[str, Any]:
         "title": "Runs",
         "roots": [plain(root, 300) for root in shelf.roots],
         "rows": [run_row(folder) for folder in folders[(page - 1) * RUNS : page * RUNS]],
-        "count": len(folders),
+        "count": _counted(folders),
+        "several": len(folders) > 1,
         **_paging(page, len(folders), RUNS, addresses.runs),
     }
+
+
+def _counted(folders: Sequence[Folder]) -> str:
+    """How many runs and arenas there are, in words."""
+    arenas = sum(folder.arena for folder in folders)
+    counts = ("run", len(folders) - arenas), ("arena", arenas)
+    return ", ".join(f"{number(count)} {kind}{'s' if count != 1 else ''}" for kind, count in counts if count)
 
 
 def _paging(page: int, count: int, size: int, address: Any) -> dict[str, Any]:
