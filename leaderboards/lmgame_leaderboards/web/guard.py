@@ -135,7 +135,8 @@ class Guard:
             return Response(self._login(request.scope["path"], True), 401, media_type="text/html")
         # Browsers keep what is behind a `#` when they are sent on.
         response = RedirectResponse(_here(request.scope["path"]), 303)
-        response.set_cookie(_cookie_name(request), self._cookie, httponly=True, samesite="strict", path="/")
+        # Lax, since links to pages are sent around, and no request changes anything.
+        response.set_cookie(_cookie_name(request), self._cookie, httponly=True, samesite="lax", path="/")
         return response
 
 
