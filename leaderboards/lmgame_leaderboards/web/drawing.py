@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT, MARGIN = 160, 18, 6
+WIDTH, HEIGHT = 140, 18
+MARGIN, TIP = 14, 2
+"""From the edges to the outermost values, and to the tip of an arrow: points are 7 wide and leave it in sight."""
 
 
 class Scale:
@@ -54,9 +56,9 @@ def drawn_interval(
     if value is not None:
         if ends is not None:
             low, high = (None if end is None else scale.at(end) for end in ends)
-            left, right = MARGIN / 2 if low is None else low, WIDTH - MARGIN / 2 if high is None else high
+            left, right = TIP if low is None else low, WIDTH - TIP if high is None else high
             parts.append(f'<line class="span" x1="{left}" x2="{right}" y1="{middle}" y2="{middle}"/>')
-            for end, x, out in ((low, left, -4), (high, right, 4)):
+            for end, x, out in ((low, left, -5), (high, right, 5)):
                 if end is None:
                     parts.append(_line(x - out, middle - 4, x, middle) + _line(x - out, middle + 4, x, middle))
                 else:

@@ -1,8 +1,8 @@
 """From templates to pages. Everything that comes from records is escaped by Jinja, and printable before that."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from math import isinf, isnan
+from math import floor, isfinite, isinf, isnan, log10
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,31 @@ EXPORT_POLICY = (
 )
 """Content security policy of pages that are files: nothing inline, nothing from a network."""
 
+_POINT, _DIGIT = "\u2008", "\u2007"
+"""Blanks as wide as a point and as a digit."""
 _SHORT = 120
 """Characters of a name that a table shows."""
 
 
-def number(value: float | None, digits: int | None = None) -> str:
-    """With thousands apart and a true minus sign; by default with about four digits that count."""
+def digits_of(values: Iterable[float | None]) -> int:
+    """Digits after the point for all numbers of a column: about three or four that count in the greatest, one at least
+    where a small one would be lost beside it, and no more than are needed. What isn't known counts for nothing."""
+    known = [abs(value) for value in values if value is not None and isfinite(value)]
+    greatest = max(known, default=0.0)
+    most = 0 if greatest >= 1000 else 1 if greatest >= 100 else 2 if greatest >= 1 else 3
+    if not most and any(value < 10 and value != int(value) for value in known):
+        most = 1
+    return next((digits for digits in range(most) if all(round(value, digits) == value for value in known)), most)
+
+
+def number(value: float | None, digits: int | None = None, room: int = 0) -> str:
+    """With thousands apart and a true minus sign; by default with about four digits that count.
+
+    Args:
+        value: The number; None: it isn't known.
+        digits: After the point.
+        room: Digits after the point that others in the column have: blanks make up for those that this one lacks.
+    """
     if value is None or isnan(value):
         return UNKNOWN
     if isinf(value):
@@ -34,11 +53,14 @@ def number(value: float | None, digits: int | None = None) -> str:
     if digits is None:
         size = abs(value)
         digits = 0 if value == int(value) or size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
-    return f"{value:,.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
+    shown = f"{value:,.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
+    if room <= digits:
+        return shown
+    return shown + ("" if digits else _POINT) + _DIGIT * (room - digits)
 
 
 def interval(ends: Any, digits: int | None = None) -> str:
-    """Both ends, or one where the results set no limit to the other."""
+    """Both ends with as many digits, or one where the results set no limit to the other."""
     if ends is None or tuple(ends) == (None, None):
         return UNKNOWN
     low, high = ends
@@ -46,8 +68,8 @@ def interval(ends: Any, digits: int | None = None) -> str:
         return f"≤ {number(high, digits)}"
     if high is None:
         return f"≥ {number(low, digits)}"
-    if digits is None and max(abs(low), abs(high)) >= 100:
-        digits = 0 if max(abs(low), abs(high)) >= 1000 else 1
+    if digits is None:
+        digits = digits_of((low, high))
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
@@ -70,16 +92,22 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration."""
-    if value is None:
-        return UNKNOWN
-    return f"{value:.2f} s" if value < 100 else f"{value:,.0f} s"
+    """A duration, of as many digits however long it is."""
+    return UNKNOWN if value is None else f"{value:,.2f} s"
 
 
-def dollars(value: float | None) -> str:
-    """A price."""
+def cents_of(prices: Iterable[float | None]) -> int:
+    """Digits after the point for all prices of a column: two that count of the lowest, cents at least."""
+    lowest = min((price for price in prices if price and price > 0 and isfinite(price)), default=1.0)
+    return min(6, max(2, 1 - floor(log10(lowest))))
+
+
+def dollars(value: float | None, digits: int | None = None) -> str:
+    """A price; by default with three digits that count where it is less than a dollar."""
     if value is None:
         return UNKNOWN
+    if digits is not None:
+        return f"${value:,.{digits}f}"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.3g}"
 
 

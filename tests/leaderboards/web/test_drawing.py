@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmgame_leaderboards.web.drawing import HEIGHT, MARGIN, WIDTH, Scale, drawn_interval
+from lmgame_leaderboards.web.drawing import HEIGHT, MARGIN, TIP, WIDTH, Scale, drawn_interval
 
 from .builders import HOSTILE
 
@@ -56,14 +56,23 @@ def test_an_end_that_is_not_known_runs_to_the_edge(ends: tuple[float | None, flo
     scale = Scale([0.0, 10.0])
     span, *others = elements(drawn_interval(5.0, ends, scale), "line")
     low, high = ends
-    assert float(span["x1"]) == (MARGIN / 2 if low is None else scale.at(low))
-    assert float(span["x2"]) == (WIDTH - MARGIN / 2 if high is None else scale.at(high))
+    assert float(span["x1"]) == (TIP if low is None else scale.at(low))
+    assert float(span["x2"]) == (WIDTH - TIP if high is None else scale.at(high))
     slanted = [one for one in others if one["x1"] != one["x2"]]
     assert len(slanted) == 2 * arrows and len(others) == 2 + arrows
     for one in slanted:
         # They point outwards: their tip, on the middle line, is the outermost place.
         x1, x2 = float(one["x1"]), float(one["x2"])
         assert float(one["y2"]) == HEIGHT / 2 and (x2 < x1 if x2 < WIDTH / 2 else x2 > x1)
+
+
+@pytest.mark.parametrize(("value", "ends"), [(10.0, (2.0, None)), (0.0, (None, 8.0))])
+def test_the_arrow_of_who_leads_is_not_covered_by_the_point(value: float, ends: tuple[float | None, float | None]):
+    drawn = drawn_interval(value, ends, Scale([0.0, 10.0]))
+    (point,) = elements(drawn, "circle")
+    heads = [one for one in elements(drawn, "line") if one["x1"] != one["x2"] and one["y1"] != one["y2"]]
+    assert len(heads) == 2
+    assert all(abs(float(one["x1"]) - float(point["cx"])) > float(point["r"]) for one in heads)
 
 
 def test_a_point_alone_and_nothing_at_all():

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from lmgame_leaderboards.web.render import (
     UNKNOWN,
     Pages,
+    cents_of,
     command,
+    digits_of,
     dollars,
     interval,
     moment,
@@ -73,8 +75,10 @@ def test_any_number_can_be_shown(value: float, digits: int | None):
         ((None, 5), None, "≤ 5"),
         ((-5.5, None), None, "≥ −5.50"),
         ((-12.4, 13.6), 0, "−12 to 14"),
-        ((0.5, 99.5), None, "0.500 to 99.50"),
+        ((0.5, 99.5), None, "0.5 to 99.5"),
         ((0.5, 150.25), None, "0.5 to 150.2"),
+        ((0.9562, 1.01), None, "0.96 to 1.01"),
+        ((1, 1.5), None, "1.0 to 1.5"),
         ((-3.0, 2000.0), None, "−3 to 2,000"),
         ((0.0, 0.0), None, "0 to 0"),
         ((-1e-9, 1e-9), None, "0.000 to 0.000"),
@@ -83,6 +87,40 @@ def test_any_number_can_be_shown(value: float, digits: int | None):
 )
 def test_intervals(ends: Any, digits: int | None, shown: str):
     assert interval(ends, digits) == shown
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        ([853.6, 682, None], ["853.6", "682.0", UNKNOWN]),
+        ([553.5, 75.67, 66], ["553.5", "75.7", "66.0"]),
+        ([1330723.7, 975530, 240.6], ["1,330,724", "975,530", "241"]),
+        ([2000.0, 0.25, -3], ["2,000.0", "0.2", "−3.0"]),
+        ([0, 0.5, 1], ["0.0", "0.5", "1.0"]),
+        ([0.12345, 0.5], ["0.123", "0.500"]),
+        ([3, 7.0], ["3", "7"]),
+        ([float("inf"), 1.25], ["∞", "1.25"]),
+        ([], []),
+    ],
+)
+def test_numbers_of_a_column_have_as_many_digits(column: list[float | None], shown: list[str]):
+    digits = digits_of(column)
+    assert [number(value, digits) for value in column] == shown
+
+
+def test_points_stand_below_each_other():
+    assert [number(value, digits, 2) for value, digits in ((0.25, 2), (7.5, 1), (975530, 0))] == [
+        "0.25",
+        "7.5\u2007",
+        "975,530\u2008\u2007\u2007",
+    ]
+    assert number(None, 0, 2) == UNKNOWN
+
+
+def test_prices_of_a_column_have_as_many_digits():
+    prices = [None, 0.0, 0.00123, 1.5]
+    assert [dollars(price, cents_of(prices)) for price in prices] == [UNKNOWN, "$0.0000", "$0.0012", "$1.5000"]
+    assert [cents_of(prices) for prices in ([], [12.0], [1e-12])] == [2, 2, 6]
 
 
 def test_ranks_and_shares_and_prices_and_durations():
@@ -101,8 +139,8 @@ def test_ranks_and_shares_and_prices_and_durations():
         UNKNOWN,
         "0.00 s",
         "1.23 s",
-        "100 s",
-        "12,346 s",
+        "100.00 s",
+        "12,345.60 s",
     ]
 
 

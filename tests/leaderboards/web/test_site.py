@@ -1,15 +1,21 @@
 """What pages say of what there is; and those of boards are kept while nothing in them changes, and no longer."""
 
+import re
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from lmgame_leaderboards import PlayerRecord
+from lmgame_leaderboards import PlayerRecord, RunFolder
 from lmgame_leaderboards.web.addresses import board
-from lmgame_leaderboards.web.folders import Shelf
+from lmgame_leaderboards.web.folders import Folder, Shelf
 from lmgame_leaderboards.web.ledger import Ledger, ledger_document
+from lmgame_leaderboards.web.pages.model import score_words, versus_page
+from lmgame_leaderboards.web.pages.runs import folder_page, record_row
+from lmgame_leaderboards.web.render import Pages
 from lmgame_leaderboards.web.site import BOARDS, Site
+from lmgame_leaderboards.web.sums import RecordSum, Sums
+from tests.leaderboards.conftest import make_run
 from tests.leaderboards.played import make_game, make_player, make_seat
 
 from .builders import FakeStage, seats_of, write_arena, write_record, write_run
@@ -97,3 +103,71 @@ def test_where_there_are_no_standings_the_page_says_when_there_will_be(live: boo
         text = site.get("index.html").body.decode()
     assert "when their run or arena has ended or was stopped" in text
     assert ('<a href="runs.html">runs that are going on</a>' in text) == live
+
+
+def test_a_board_has_a_column_of_scores_with_as_many_digits_and_says_what_they_count(stage: FakeStage, tmp_path: Path):
+    games = [
+        make_game(seed, (make_seat(make_player(name), score),), options={})
+        for name, own in {"a": (553.0, 554.0), "b": (75.3, 76.04), "c": (66.0, 66.0)}.items()
+        for seed, score in enumerate(own)
+    ]
+    ledger = Ledger.of(ledger_document(games, rounds=10))
+    site = Site(Shelf([tmp_path]), stage, {"paused": ledger}.get, live=True)
+    page = site.get("index.html").body.decode()
+    means = re.findall(r'data-value="[^"]+">([−0-9.,]+)</td><td class="plain"><svg', page)
+    assert means[1::2] == ["553.5", "75.7", "66.0"], "every second one is a rating"
+    assert "Score: points</p>" in page and 'title="points">Mean score' in page
+    site.close()
+
+
+def test_what_is_not_known_sorts_as_nothing(stage: FakeStage, tmp_path: Path):
+    games = [make_game(0, (make_seat(make_player(name), float(at)),), options={}) for at, name in enumerate("abc")]
+    ledger = Ledger.of(ledger_document(games, rounds=10))
+    for row in ledger.boards["tetris/standard"]["rows"]:
+        if row["name"] == "a":
+            row.update(rank=None, tokens_per_game=None, cost_per_game=None, latency_median=None)
+    site = Site(Shelf([tmp_path]), stage, {"paused": ledger}.get, live=True)
+    page = site.get("index.html").body.decode()
+    assert page.count('data-value="">–<') == 4
+    assert page.count("Not drawn, since nothing is known of it: a.") == 3
+    site.close()
+
+
+def test_scores_are_told_in_words_where_a_sheet_says_them(stage: FakeStage, tmp_path: Path):
+    played = {"game": "tetris", "preset": "standard", "version": 1, "options": {}}
+    assert score_words(stage.sheets(), played) == "points"
+    assert score_words(stage.sheets(), {**played, "version": 2}) == score_words([], played) == ""
+    assert score_words(stage.sheets(), {**played, "options": {"score": "other"}}) == ""
+    ledger = ledger_of("a", "b")
+    one, other = ledger.players
+    versus = versus_page(ledger, one, other, Shelf([tmp_path]), stage.sheets())
+    assert "Score: points</p>" in Pages(live=True).page("versus.html", "versus/x.html", versus).decode()
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ((), "–"),
+        ((3740.0,), "3,740"),
+        ((2.5,), "2.50"),
+        ((1.0, 0.0), "1 : 0"),
+        ((0.5, 0.5), "½ : ½"),
+        ((-108.0, 108.0), "−108.00 : 108.00"),
+        ((-1004.77, 1004.77), "−1,004.77 : 1,004.77"),
+    ],
+)
+def test_scores_by_seat_have_as_many_digits(tmp_path: Path, scores: tuple[float, ...], told: str):
+    assert record_row(Folder("x", tmp_path, True), RecordSum("x", scores=scores))["score"] == told
+
+
+def test_a_run_says_who_was_trained_on_its_game(stage: FakeStage, tmp_path: Path):
+    known = {"n": 2000, "mean": 11.5, "sd": 1.0, "ci95": (10.25, 12.0)}
+    baselines = {"tetris/standard": {"pico": {**known, "reference": True}, "random": known}}
+    with RunFolder.open(tmp_path / "run", make_run(baselines=baselines)) as run:
+        write_record(run.episode_path("tetris-standard-0"), 3)
+    folder = Folder("x", tmp_path / "run", False)
+    context = folder_page(folder, Sums(), 1, stage.sheets())
+    page = Pages(live=True).page("folder.html", "runs/x/index.html", context).decode()
+    badges = re.findall(r'<th scope="row">(\w+) <span class="badge"[^>]*>(\w+)<', page)
+    assert sorted(badges) == [("pico", "reference"), ("random", "card")]
+    assert "Score: points</p>" in page and ">2,000<" in page and "10.25 to 12.00" in page

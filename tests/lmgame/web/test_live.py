@@ -143,6 +143,35 @@ def test_an_arena_shows_its_boards_and_its_ratings_move(tmp_path: Path, visit: V
         expect(page.locator("#records tbody tr")).to_have_count(18)
 
 
+FED = """window.EventSource = function () { window.fed = this; this.heard = {}; };
+EventSource.prototype.addEventListener = function (name, heard) { this.heard[name] = heard; };
+EventSource.prototype.close = function () {};"""
+"""Events that a test sends."""
+
+
+def test_an_end_that_is_not_known_is_an_arrow_beside_the_point(site: str, played: Played, visit: Visit):
+    address = f"{site}/{played.address(played.records('board')[0]).rpartition('/')[0]}/index.html"
+    page = visit(f"{site}/games.html").page
+    page.add_init_script(FED)
+    page.goto(address, wait_until="load")
+    about = {"wins": 1, "draws": 0, "losses": 0}
+    rows = [
+        {"name": "best", "rank": [1, 1], "rating": 100.0, "ci95": [50.0, None], **about},
+        {"name": "last", "rank": [2, 2], "rating": 0.0, "ci95": [None, 60.0], **about},
+    ]
+    told = {"finished": 1, "begun": 1, "state": "going on", "boards": [], "rows": [], "standings": {"rows": rows}}
+    page.evaluate("told => fed.heard.folder({ data: JSON.stringify(told) })", told)
+    for name in ("best", "last"):
+        row = page.locator("#standings tbody tr", has_text=name)
+        lines = row.locator("line").evaluate_all(
+            "lines => lines.map(line => ['x1', 'x2', 'y1', 'y2'].map(one => line[one].baseVal.value))"
+        )
+        heads = [(x1, x2) for x1, x2, y1, y2 in lines if x1 != x2 and y1 != y2]
+        point = float(row.locator("circle").get_attribute("cx") or "nan")
+        assert len(heads) == 2
+        assert all(abs(x - point) > 3.5 for head in heads for x in head), "the point leaves the arrow in sight"
+
+
 def test_newer_standings_are_announced(tmp_path: Path, visit: Visit, serve: Serve):
     db, runs = tmp_path / "results.sqlite", tmp_path / "runs"
     play("random", "tetris", episodes=1, max_decisions=5, out=runs / "one", db=str(db))

@@ -81,6 +81,11 @@ def test_a_table_is_sorted_by_its_headings_and_by_keys(site: str, visit: Visit):
     )
     assert len(means) >= 2
     assert means == sorted(means)
+    names.first.evaluate("name => { name.closest('tr').cells[7].dataset.value = ''; }")
+    unknown = names.first.inner_text()
+    for _ in range(2):  # what isn't known comes last both ways
+        page.keyboard.press("Enter")
+        expect(names.last).to_have_text(unknown)
 
 
 def test_light_and_dark_are_switched_and_remembered(site: str, visit: Visit):
@@ -104,6 +109,21 @@ def test_charts_are_drawn_and_a_cell_leads_to_the_matches(site: str, visit: Visi
     page.mouse.click(box["x"] + box["width"] * 0.35, box["y"] + box["height"] * 0.75)
     expect(page).to_have_url(re.compile("/versus/"))
     expect(page.locator("h1")).to_have_text("random against scripted")
+
+
+def test_on_a_phone_labels_stand_apart_and_rows_are_low(site: str, played: Played, visit: Visit):
+    page = visit(f"{site}/boards/holdem-standard.html", width=390).page
+    boxes = page.locator("#scores svg text").evaluate_all(
+        "texts => texts.map(text => text.getBoundingClientRect()).map(box => [box.x, box.right, box.y, box.bottom])"
+    )
+    assert len(boxes) > 6
+    for at, (left, right, top, bottom) in enumerate(boxes):
+        for other_left, other_right, other_top, other_bottom in boxes[:at]:
+            apart = right <= other_left or other_right <= left or bottom <= other_top + 2 or other_bottom <= top + 2
+            assert apart, "labels lie on top of each other"
+    page.goto(f"{site}/{played.address(played.records('cards')[0]).rpartition('/')[0]}/index.html", wait_until="load")
+    heights = page.locator("#records tbody tr").evaluate_all("rows => rows.map(row => row.offsetHeight)")
+    assert heights and max(heights) < 45, "each row has one line"
 
 
 def test_the_moment_a_match_was_lost_is_found_by_following_links(site: str, visit: Visit):

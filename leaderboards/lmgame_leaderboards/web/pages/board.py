@@ -1,5 +1,6 @@
 """The leaderboard: a table of players, who took points from whom, scores, and what they cost."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean, quantiles
 from typing import Any
@@ -9,7 +10,8 @@ from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.addresses import There
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.ledger import JOINT, Ledger
-from lmgame_leaderboards.web.render import estimate, plain
+from lmgame_leaderboards.web.pages.model import score_words
+from lmgame_leaderboards.web.render import cents_of, digits_of, estimate, plain
 from lmgame_leaderboards.web.stage import GameSheet
 
 DRAWN = 30
@@ -25,7 +27,7 @@ def board_page(
         ledger: Of the clock.
         label: Whose board; `JOINT` for all games together.
         clocks: Those of which there are games.
-        sheets: The games, whose reference scores are drawn beside.
+        sheets: The games, whose reference scores are drawn beside; they say what scores count.
         there: Which pages of two models there are.
     """
     board = ledger.boards.get(label)
@@ -35,6 +37,7 @@ def board_page(
         "clock": ledger.clock,
         "choices": _choices(ledger, label, clocks),
         "board": board and _table(ledger, label, board),
+        "score_words": score_words(sheets, ledger.conditions[label]) if label in ledger.conditions else "",
         "charts": board and _charts(ledger, label, board, _references(ledger, label, sheets), there),
         "notes": board["notes"] if board else [],
         "published": _published(board["published"]) if board else [],
@@ -70,13 +73,16 @@ def _table(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, An
     if not board["rated"] and label:
         rows.sort(key=lambda row: -(score["mean"] if (score := _score_of(row, label)) else float("-inf")))
     ratings = Scale([end for row in rows if row["rating"] is not None for end in (row["rating"], *row["ci95"])])
-    scores = [score for row in rows if (score := _score_of(row, label))]
-    on_scores = Scale([end for score in scores for end in (score["mean"], *(score["ci95"] or ()))])
-    shown = [_row(ledger, row, label, ratings, on_scores) for row in rows]
+    scores = [score for row in rows if label and (score := _score_of(row, label))]
+    ends = [end for score in scores for end in (score["mean"], *(score["ci95"] or ()))]
+    digits, on_scores = digits_of(ends), Scale(ends)
+    shown = [_row(ledger, row, label, ratings, on_scores, digits) for row in rows]
     return {
         "rows": shown,
         "rated": board["rated"],
         "anchor": board["anchor"],
+        "digits": digits,
+        "cents": cents_of(row["cost"] for row in shown),
         "with": {
             name: any(row[name] is not None for row in shown)
             for name in ("tokens", "cost", "latency", "score", "n", "unusable")
@@ -85,7 +91,9 @@ def _table(ledger: Ledger, label: str, board: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_scores: Scale) -> dict[str, Any]:
+def _row(
+    ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_scores: Scale, digits: int
+) -> dict[str, Any]:
     score = _score_of(row, label) if label else None
     unusable = None if row["baseline"] else sum(row[verdict] or 0 for verdict in VERDICTS)
     told = estimate(row["rating"], row["ci95"], 0) if row["rating"] is not None else ""
@@ -104,7 +112,7 @@ def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_
         "losses": row["losses"],
         "n": row["n"] or None,
         "score": score,
-        "score_drawn": _drawn_score(score, on_scores),
+        "score_drawn": _drawn_score(score, on_scores, digits),
         "unusable": unusable,
         "unusable_told": ", ".join(f"{100 * row[v]:.1f} % {v}" for v in VERDICTS if row[v]),
         "tokens": row["tokens_per_game"],
@@ -113,10 +121,10 @@ def _row(ledger: Ledger, row: Mapping[str, Any], label: str, ratings: Scale, on_
     }
 
 
-def _drawn_score(score: Mapping[str, Any] | None, scale: Scale) -> Any:
+def _drawn_score(score: Mapping[str, Any] | None, scale: Scale, digits: int) -> Any:
     if score is None:
         return ""
-    return drawn_interval(score["mean"], score["ci95"], scale, told=estimate(score["mean"], score["ci95"]))
+    return drawn_interval(score["mean"], score["ci95"], scale, told=estimate(score["mean"], score["ci95"], digits))
 
 
 def _references(ledger: Ledger, label: str, sheets: Sequence[GameSheet]) -> dict[str, float]:
@@ -196,10 +204,20 @@ def _costs(board: Mapping[str, Any], label: str) -> dict[str, Any]:
             }
         )
     kinds = [kind for kind in ("tokens", "cost", "latency") if sum(point[kind] is not None for point in points) > 1]
-    return {"points": points, "kinds": kinds, "value": "rating, Elo points" if board["rated"] else "mean score"}
+    return {
+        "points": points,
+        "kinds": kinds,
+        "value": "rating, Elo points" if board["rated"] else "mean score",
+        "unknown": {kind: [point["name"] for point in points if point[kind] is None] for kind in kinds},
+    }
 
 
 def _published(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    by_game: dict[str, list[float | None]] = defaultdict(list)
+    for score in scores:
+        by_game[f"{score['game']}/{score['preset']}"] += [score["mean"], *(score["ci95"] or ())]
+    digits = {game: digits_of(values) for game, values in by_game.items()}
+    room = max(digits.values(), default=0)
     return [
         {
             "model": plain(score["model"]),
@@ -208,6 +226,8 @@ def _published(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "n": score["n"],
             "mean": score["mean"],
             "ci95": score["ci95"],
+            "digits": digits[f"{score['game']}/{score['preset']}"],
+            "room": room,
             "source": plain(score["source"], 300),
             "note": plain(score["note"] or "", 300),
         }

@@ -8,8 +8,8 @@ from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Shelf
 from lmgame_leaderboards.web.ledger import Ledger
-from lmgame_leaderboards.web.pages.model import listed_game
-from lmgame_leaderboards.web.render import interval, number, plain
+from lmgame_leaderboards.web.pages.model import aligned, listed_game, score_words
+from lmgame_leaderboards.web.render import digits_of, estimate, plain
 from lmgame_leaderboards.web.stage import GameSheet
 
 SHOWN = 5
@@ -41,11 +41,13 @@ def games_page(sheets: Sequence[GameSheet], ledger: Ledger | None, posters: Mapp
 def game_page(sheet: GameSheet, ledger: Ledger | None, shelf: Shelf, poster: str | None) -> dict[str, Any]:
     """A game under one preset: its card, and what has been played of it."""
     labels = [label for label in (ledger.conditions if ledger else {}) if label.partition(" (")[0] == sheet.name]
-    scale = Scale([end for score in sheet.baselines.values() for end in (score.mean, *score.ci95)])
+    ends = [end for score in sheet.baselines.values() for end in (score.mean, *score.ci95)]
+    scale, digits = Scale(ends), digits_of(ends)
     return {
         "title": f"{sheet.title} ({sheet.preset})",
         "sheet": sheet,
         "poster": poster,
+        "digits": digits,
         "baselines": [
             {
                 "player": player,
@@ -53,31 +55,32 @@ def game_page(sheet: GameSheet, ledger: Ledger | None, shelf: Shelf, poster: str
                 "mean": score.mean,
                 "ci95": score.ci95,
                 "reference": score.reference,
-                "drawn": drawn_interval(
-                    score.mean, score.ci95, scale, told=f"{number(score.mean)}, {interval(score.ci95)}"
-                ),
+                "drawn": drawn_interval(score.mean, score.ci95, scale, told=estimate(score.mean, score.ci95, digits)),
             }
             for player, score in sorted(sheet.baselines.items(), key=lambda item: -item[1].mean)
         ],
-        "boards": [_board(ledger, label, shelf) for label in labels] if ledger else [],
+        "boards": [_board(ledger, label, shelf, sheet) for label in labels] if ledger else [],
     }
 
 
-def _board(ledger: Ledger, label: str, shelf: Shelf) -> dict[str, Any]:
-    board = ledger.boards[label]
+def _board(ledger: Ledger, label: str, shelf: Shelf, sheet: GameSheet) -> dict[str, Any]:
+    shown = [row for row in ledger.boards[label]["rows"] if not row["baseline"]][:SHOWN]
+    scores = [next((score for score in row["games"] if score["conditions"] == label), None) for row in shown]
     return {
         "name": plain(label),
         "to": addresses.board(ledger.clock, label),
         "n": ledger.conditions[label]["n"],
+        "score": score_words([sheet], ledger.conditions[label]),
+        "digits": digits_of(score["mean"] for score in scores if score),
         "players": [
             {
                 "name": plain(row["name"]),
                 "to": addresses.model(ledger.clock, row["player"]),
                 "rating": row["rating"],
                 "rank": row["rank"],
-                "score": next((score for score in row["games"] if score["conditions"] == label), None),
+                "score": score,
             }
-            for row in [row for row in board["rows"] if not row["baseline"]][:SHOWN]
+            for row, score in zip(shown, scores, strict=True)
         ],
         "extremes": _extremes(ledger, label, shelf),
     }
@@ -87,8 +90,10 @@ def _extremes(ledger: Ledger, label: str, shelf: Shelf) -> list[dict[str, Any]]:
     """Best and worst games; among equal scores the shorter one first."""
     best, worst = ledger.extremes(label, 2 * SHOWN + 1)
     few = len(worst) <= 2 * SHOWN
-    return [
-        {"what": word, **listed_game(ledger, game, side.player, shelf)}
-        for word, found in (("best", best[:SHOWN]), ("worst", [] if few else worst[:SHOWN]))
-        for side, game in found
-    ]
+    return aligned(
+        [
+            {"what": word, **listed_game(ledger, game, side.player, shelf)}
+            for word, found in (("best", best[:SHOWN]), ("worst", [] if few else worst[:SHOWN]))
+            for side, game in found
+        ]
+    )

@@ -1,7 +1,7 @@
 """A model's page, and the matches of two models."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -11,12 +11,36 @@ from lmgame_leaderboards.web.addresses import There
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Shelf
 from lmgame_leaderboards.web.ledger import Bout, Game, Ledger
-from lmgame_leaderboards.web.render import estimate, number, plain, words
+from lmgame_leaderboards.web.render import digits_of, estimate, number, plain, words
+from lmgame_leaderboards.web.stage import GameSheet
 
 SHOWN = 10
 """Best, worst and newest games on a page."""
 MOST_BOUTS = 1000
 """Matches of two models on one page."""
+
+
+def score_words(sheets: Sequence[GameSheet], played: Mapping[str, Any]) -> str:
+    """What a score counts; empty where no sheet says it.
+
+    Args:
+        sheets: The games.
+        played: What was played: `game`, `preset`, `version`, `options`.
+    """
+    wanted = played["game"], played["preset"], played["version"]
+    found = next((sheet for sheet in sheets if (sheet.game, sheet.preset, sheet.version) == wanted), None)
+    return plain(found.score, 400) if found and "score" not in (played["options"] or {}) else ""
+
+
+def aligned(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Listed games whose scores stand in one column: those of one game have as many digits after the point, `digits`,
+    and all have room for `room`, so that points stand below each other."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        scores[row["game"]].append(row["score"])
+    digits = {game: digits_of(own) for game, own in scores.items()}
+    room = max(digits.values(), default=0)
+    return [{**row, "digits": digits[row["game"]], "room": room} for row in rows]
 
 
 def model_page(ledger: Ledger, player: str, shelf: Shelf, there: There) -> dict[str, Any]:
@@ -71,15 +95,20 @@ def _scores(ledger: Ledger, player: str) -> list[dict[str, Any]]:
         score = own and next((score for score in own["games"] if score["conditions"] == label), None)
         if own is None or score is None:
             continue
+        digits = digits_of((score["mean"], *(score["ci95"] or ())))
         marks = [
-            (f"{plain(row['name'])}{', card' if row['baseline'] else ''}: {number(other['mean'])}", other["mean"])
+            (
+                f"{plain(row['name'])}{', card' if row['baseline'] else ''}: {number(other['mean'], digits)}",
+                other["mean"],
+            )
             for row in rows
             if row["baseline"] or row["player"] == player or row["model"] in ("random", "scripted")
             for other in row["games"]
             if other["conditions"].partition(" (")[0] == label.partition(" (")[0] and row["player"] != player
         ]
-        values = [score["mean"], *(score["ci95"] or ()), *(mark for _, mark in marks), *ledger.scores(label)[player]]
-        told = estimate(score["mean"], score["ci95"])
+        own_scores = ledger.scores(label)[player]
+        values = [score["mean"], *(score["ci95"] or ()), *(mark for _, mark in marks), *own_scores]
+        told = estimate(score["mean"], score["ci95"], digits)
         found.append(
             {
                 "name": plain(label),
@@ -87,8 +116,10 @@ def _scores(ledger: Ledger, player: str) -> list[dict[str, Any]]:
                 "n": score["n"],
                 "mean": score["mean"],
                 "ci95": score["ci95"],
-                "least": min(ledger.scores(label)[player]),
-                "most": max(ledger.scores(label)[player]),
+                "digits": digits,
+                "least": min(own_scores),
+                "most": max(own_scores),
+                "ends_digits": digits_of((min(own_scores), max(own_scores))),
                 "drawn": drawn_interval(score["mean"], score["ci95"], Scale(values), marks, told),
                 "marks": "; ".join(name for name, _ in marks),
             }
@@ -128,11 +159,11 @@ def _extremes(ledger: Ledger, games: Sequence[Game], player: str, shelf: Shelf) 
         ordered = sorted(own, key=lambda game: game.side(player).score)
         for word, game in (("best", ordered[-1]), ("worst", ordered[0])):
             found.append({"what": word, **listed_game(ledger, game, player, shelf)})
-    return found
+    return aligned(found)
 
 
 def _listed(ledger: Ledger, games: Sequence[Game], player: str, shelf: Shelf) -> list[dict[str, Any]]:
-    return [listed_game(ledger, game, player, shelf) for game in games]
+    return aligned([listed_game(ledger, game, player, shelf) for game in games])
 
 
 def listed_game(ledger: Ledger, game: Game, player: str, shelf: Shelf) -> dict[str, Any]:
@@ -169,8 +200,10 @@ def bout_address(bout: Bout, shelf: Shelf) -> str | None:
     return f"{addresses.race((one[0].id, one[1]), (other[0].id, other[1]))}@decisive"
 
 
-def versus_page(ledger: Ledger, player: str, opponent: str, shelf: Shelf) -> dict[str, Any]:
-    """All matches of two, conditions by conditions, the first one's losses marked."""
+def versus_page(
+    ledger: Ledger, player: str, opponent: str, shelf: Shelf, sheets: Sequence[GameSheet] = ()
+) -> dict[str, Any]:
+    """All matches of two, conditions by conditions, the first one's losses marked. `sheets` say what scores count."""
     names = [plain(ledger.players[one]["name"]) for one in (player, opponent)]
     by_conditions: dict[str, list[Bout]] = defaultdict(list)
     for bout in ledger.bouts(player, opponent):
@@ -181,7 +214,10 @@ def versus_page(ledger: Ledger, player: str, opponent: str, shelf: Shelf) -> dic
         "names": names,
         "to": [addresses.model(ledger.clock, one) for one in (player, opponent)],
         "turned": addresses.versus(ledger.clock, opponent, player),
-        "parts": [_part(label, bouts, shelf) for label, bouts in by_conditions.items()],
+        "parts": [
+            {**_part(label, bouts, shelf), "score": score_words(sheets, ledger.conditions[label])}
+            for label, bouts in by_conditions.items()
+        ],
     }
 
 
@@ -194,13 +230,16 @@ def _part(label: str, bouts: Sequence[Bout], shelf: Shelf) -> dict[str, Any]:
     # In shared games both seat orders on a seed are one unit.
     whole = [own for own in pairs.values() if not shared or len({bout.seat for bout in own}) == 2]
     differences = [fmean(bout.scores[0] - bout.scores[1] for bout in own) for own in whole]
+    compared = compare_scores(differences) if differences else None
     return {
         "name": plain(label),
         "shared": shared,
         "won": results["won"],
         "drawn": results["drawn"],
         "lost": results["lost"],
-        "compared": compare_scores(differences) if differences else None,
+        "compared": compared,
+        "compared_digits": digits_of((compared.mean, *(compared.interval or ()))) if compared else 0,
+        "digits": digits_of(score for bout in bouts for score in bout.scores),
         "rows": [
             {
                 "seed": bout.seed,

@@ -16,7 +16,9 @@ from lmgame_leaderboards.schema import RunRecord
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Folder, Shelf
-from lmgame_leaderboards.web.render import estimate, interval, number, plain, words
+from lmgame_leaderboards.web.pages.model import score_words
+from lmgame_leaderboards.web.render import digits_of, estimate, number, plain, words
+from lmgame_leaderboards.web.stage import GameSheet
 from lmgame_leaderboards.web.sums import RecordSum, Sums
 
 RUNS = 50
@@ -112,8 +114,9 @@ def state_of(folder: Folder, finished: int, begun: int, asked: int | None) -> st
     return "complete" if finished >= asked else "stopped"
 
 
-def folder_page(folder: Folder, sums: Sums, page: int) -> dict[str, Any]:
-    """A run's or an arena's page. Raises RecordError where what it says of itself is damaged."""
+def folder_page(folder: Folder, sums: Sums, page: int, sheets: Sequence[GameSheet] = ()) -> dict[str, Any]:
+    """A run's or an arena's page; `sheets` say what scores count. Raises RecordError where what it says of itself is
+    damaged."""
     record = read_arena(folder.path) if folder.arena else read_run(folder.path)
     found = sums.of(folder)
     asked = len(record.episodes()) if isinstance(record, RunRecord) else None
@@ -135,6 +138,7 @@ def folder_page(folder: Folder, sums: Sums, page: int) -> dict[str, Any]:
         "state": state_of(folder, finished, len(found), asked),
         "rows": [record_row(folder, row) for row in found[(page - 1) * RECORDS : page * RECORDS]],
         "most": RECORDS,
+        "score_words": _words_of_scores(record, sheets),
         "summaries": [],
         "standings": None,
         **_paging(page, len(found), RECORDS, lambda other: addresses.folder(folder.id, other)),
@@ -144,6 +148,14 @@ def folder_page(folder: Folder, sums: Sums, page: int) -> dict[str, Any]:
     else:
         context["standings"] = arena_standings(folder, record, sums)
     return context
+
+
+def _words_of_scores(record: RunRecord | ArenaRecord, sheets: Sequence[GameSheet]) -> dict[str, str]:
+    """What a score counts, by `game/preset`, in the order in which they were asked for."""
+    told = {
+        f"{plain(one.game)}/{plain(one.preset)}": score_words(sheets, one.model_dump()) for one in record.request.games
+    }
+    return {name: text for name, text in told.items() if text}
 
 
 def _asked_for(record: RunRecord | ArenaRecord) -> list[tuple[str, str]]:
@@ -171,7 +183,7 @@ def record_row(folder: Folder, row: RecordSum) -> dict[str, Any]:
         "seed": row.seed,
         "names": list(row.names),
         "scores": list(row.scores),
-        "score": " : ".join(number(score) for score in row.scores) or "–",
+        "score": _scores_told(row.scores),
         "decisions": row.decisions,
         "outcome": row.outcome,
         "unusable": row.unusable,
@@ -181,6 +193,15 @@ def record_row(folder: Folder, row: RecordSum) -> dict[str, Any]:
         "latency": row.latency,
         "problem": row.problem,
     }
+
+
+def _scores_told(scores: Sequence[float]) -> str:
+    """Scores by seat. The digits after the point don't hang on how great a score is, since rows of a table that is
+    told live don't know each other: whole numbers and halves of a match have none, all others two."""
+    if len(scores) > 1 and all(score in (0, 0.5, 1) for score in scores):
+        return " : ".join("½" if score == 0.5 else number(score) for score in scores)
+    whole = len(scores) == 1 and scores[0] == int(scores[0])
+    return " : ".join(number(score, 0 if whole else 2) for score in scores) or "–"
 
 
 def _summaries(record: RunRecord, found: Sequence[RecordSum]) -> list[dict[str, Any]]:
@@ -197,12 +218,25 @@ def _summaries(record: RunRecord, found: Sequence[RecordSum]) -> list[dict[str, 
         if summary.mean is not None:
             values += [summary.mean, *(summary.ci95 or ())]
         scale = Scale(values)
-        lines = [{"name": "this run", "n": summary.n, "mean": summary.mean, "ci95": summary.ci95, "own": True}]
-        lines += [{"name": name, "n": s.n, "mean": s.mean, "ci95": s.ci95, "own": False} for name, s in baselines]
+        lines = [
+            {
+                "name": "this run",
+                "n": summary.n,
+                "mean": summary.mean,
+                "ci95": summary.ci95,
+                "own": True,
+                "reference": False,
+            }
+        ]
+        lines += [
+            {"name": name, "n": s.n, "mean": s.mean, "ci95": s.ci95, "own": False, "reference": s.reference}
+            for name, s in baselines
+        ]
+        digits = digits_of(values)
         for line in lines:
-            told_so = estimate(line["mean"], line["ci95"])
+            told_so = estimate(line["mean"], line["ci95"], digits)
             line["drawn"] = drawn_interval(line["mean"], line["ci95"], scale, told=told_so)
-        told.append({"name": f"{summary.game}/{summary.preset}", "lines": lines})
+        told.append({"name": f"{summary.game}/{summary.preset}", "lines": lines, "digits": digits})
     return told
 
 
@@ -231,9 +265,7 @@ def arena_standings(folder: Folder, record: ArenaRecord, sums: Sums) -> dict[str
             "losses": row.losses,
             "n": row.n,
             "reference": row.reference,
-            "drawn": drawn_interval(
-                row.rating, row.ci95, scale, told=f"{number(row.rating, 0)}, {interval(row.ci95, 0)}"
-            )
+            "drawn": drawn_interval(row.rating, row.ci95, scale, told=estimate(row.rating, row.ci95, 0))
             if row.rating is not None
             else "",
         }

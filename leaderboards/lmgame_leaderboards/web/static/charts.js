@@ -24,12 +24,30 @@
   function axis(more) {
     return Object.assign({
       axisLine: { lineStyle: { color: colour("--line") } }, axisTick: { show: false },
-      axisLabel: { color: colour("--soft") }, splitLine: { lineStyle: { color: colour("--line") } },
+      axisLabel: { color: colour("--soft"), hideOverlap: true }, splitLine: { lineStyle: { color: colour("--line") } },
       nameTextStyle: { color: colour("--soft") }
     }, more);
   }
   function short(name, length) { return name.length > length ? name.slice(0, length - 1) + "…" : name; }
-  function round(value) { return Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : Number(value.toPrecision(3)).toLocaleString("en"); }
+  function round(value) { return (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))).toLocaleString("en").replace("-", "−"); }
+
+  function numbers(narrow) { // of an axis: few and short where there is little room
+    return {
+      splitNumber: narrow ? 3 : 5,
+      axisLabel: { color: colour("--soft"), hideOverlap: true, formatter: function (value) { return value.toLocaleString("en", narrow && Math.abs(value) >= 10000 ? { notation: "compact" } : { maximumFractionDigits: 6 }).replace("-", "−"); } }
+    };
+  }
+  // Rows for labels that are centred at these pixels, so that those of one row don't lie on top of each other.
+  function rowsOf(places, names) {
+    var rows = [], ends = [];
+    places.map(function (place, index) { return index; }).sort(function (one, other) { return places[one] - places[other]; }).forEach(function (index) {
+      var half = 3.6 * names[index].length + 4, row = 0;
+      while (ends[row] > places[index] - half) { row += 1; }
+      ends[row] = places[index] + half;
+      rows[index] = row;
+    });
+    return rows;
+  }
 
   function matrix() {
     var found = data.matrix, count = found.players.length;
@@ -40,8 +58,8 @@
     var names = found.players.map(function (name) { return short(name, length); });
     drawn.setOption(Object.assign(base(), {
       grid: { left: 8, right: 8, top: 8, bottom: 8, containLabel: true },
-      xAxis: axis({ type: "category", data: names, position: "top", splitLine: { show: false }, axisLabel: { color: colour("--soft"), rotate: count > 6 || narrow ? 40 : 0, interval: 0 } }),
-      yAxis: axis({ type: "category", data: names, inverse: true, splitLine: { show: false }, axisLabel: { color: colour("--soft"), interval: 0 } }),
+      xAxis: axis({ type: "category", data: names, position: "top", axisLine: { show: false }, splitLine: { show: false }, axisLabel: { color: colour("--soft"), rotate: count > 6 || narrow ? 40 : 0, interval: 0 } }),
+      yAxis: axis({ type: "category", data: names, inverse: true, axisLine: { show: false }, splitLine: { show: false }, axisLabel: { color: colour("--soft"), interval: 0 } }),
       visualMap: { show: false, min: 0, max: 1, dimension: 2, inRange: { color: [colour("--low"), colour("--middle"), colour("--high")] } },
       tooltip: Object.assign(base().tooltip, {
         formatter: function (item) {
@@ -73,22 +91,33 @@
     found.points.forEach(function (values, row) { values.forEach(function (value) { points.push([value, row]); }); });
     var all = found.boxes.reduce(function (values, box) { return values.concat([box[0], box[4]]); }, found.baselines.map(function (line) { return line.mean; }));
     var least = Math.min.apply(null, all), most = Math.max.apply(null, all), logarithmic = least > 0 && most / least > 100;
+    var names = found.baselines.map(function (line) { return short(line.name, narrow ? 12 : 26); }), rows = [];
+    function lines() {
+      return found.baselines.map(function (line, index) {
+        return { name: line.name, xAxis: line.mean, value: line.mean, label: { formatter: names[index], color: colour("--soft"), position: "start", distance: 5 + 14 * (rows[index] || 0) } };
+      });
+    }
     drawn.setOption(Object.assign(base(), {
       grid: { left: 8, right: 44, top: 30, bottom: 30, containLabel: true },
-      xAxis: axis({ type: logarithmic ? "log" : "value", name: logarithmic ? "score (logarithmic)" : "score", nameLocation: "middle", nameGap: 26, scale: true }),
+      xAxis: axis(Object.assign({ type: logarithmic ? "log" : "value", name: logarithmic ? "score (logarithmic)" : "score", nameLocation: "middle", nameGap: 26, scale: true }, numbers(narrow))),
       yAxis: axis({ type: "category", inverse: true, data: found.players.map(function (name, row) { return short(name, narrow ? 12 : 26) + " (" + found.n[row] + ")"; }) }),
       series: [
         {
           type: "boxplot", data: found.boxes, itemStyle: { color: colour("--box"), borderColor: colour("--accent") },
           markLine: {
             silent: false, symbol: "none", lineStyle: { type: "dashed", color: colour("--soft"), width: 1.5 },
-            data: found.baselines.map(function (line) { return { name: line.name, xAxis: line.mean, label: { formatter: line.name, color: colour("--soft"), position: "start" } }; })
+            data: lines(),
+            tooltip: { formatter: function (item) { return item.name + ", a reference player\nmean " + round(found.baselines[item.dataIndex].mean); } }
           },
           tooltip: { formatter: function (item) { var box = item.value; return found.players[item.dataIndex] + "\nleast " + round(box[1]) + ", median " + round(box[3]) + ", most " + round(box[5]); } }
         },
         { type: "scatter", data: points, symbolSize: 5, itemStyle: { color: colour("--accent"), opacity: 0.55 }, silent: true }
       ]
     }));
+    // Where the lines stand is known once they are drawn.
+    rows = rowsOf(found.baselines.map(function (line) { return drawn.convertToPixel({ xAxisIndex: 0 }, line.mean); }), names);
+    var last = Math.max.apply(null, rows.concat(0));
+    if (last) { drawn.setOption({ grid: { top: 30 + 14 * last }, series: [{ type: "boxplot", markLine: { data: lines() } }] }); }
   }
 
   function costs() {
@@ -99,10 +128,11 @@
       if (!drawn) { return; }
       var points = found.points.filter(function (point) { return point[kind] !== null; });
       var logarithmic = points.every(function (point) { return point[kind] > 0; });
+      var what = { tokens: "tokens a game", cost: "US dollars a game", latency: "seconds an answer" }[kind];
       drawn.setOption(Object.assign(base(), {
-        grid: { left: 8, right: 30, top: 16, bottom: 8, containLabel: true },
-        xAxis: axis({ type: logarithmic ? "log" : "value", scale: true }),
-        yAxis: axis({ type: "value", scale: true }),
+        grid: { left: 8, right: 30, top: 16, bottom: 30, containLabel: true },
+        xAxis: axis(Object.assign({ type: logarithmic ? "log" : "value", name: what + (logarithmic ? " (logarithmic)" : ""), nameLocation: "middle", nameGap: 26, scale: true }, numbers(drawn.getWidth() < 560))),
+        yAxis: axis(Object.assign({ type: "value", scale: true }, numbers(false))),
         tooltip: Object.assign(base().tooltip, { formatter: function (item) { var point = points[item.dataIndex]; return point.name + "\n" + round(point.value) + ", " + round(point[kind]) + (kind === "latency" ? " s" : kind === "cost" ? " $" : " tokens"); } }),
         series: [{
           type: "scatter", symbolSize: 9, itemStyle: { color: colour("--accent") },

@@ -142,11 +142,12 @@
     return made;
   }
   function drawn(row, low, high) { // as the server draws them
-    var width = 160, margin = 6, at = function (value) { return margin + (value - low) / (high - low) * (width - 2 * margin); };
-    var picture = shape("svg", { "class": "interval", viewBox: "0 0 160 18", width: 160, height: 18, "aria-hidden": "true" });
-    var left = row.ci95[0] === null ? margin / 2 : at(row.ci95[0]), right = row.ci95[1] === null ? width - margin / 2 : at(row.ci95[1]);
-    [[row.ci95[0], left], [row.ci95[1], right]].forEach(function (end) {
-      if (end[0] !== null) { picture.append(shape("line", { "class": "span", x1: end[1], x2: end[1], y1: 5, y2: 13 })); }
+    var width = 140, margin = 14, tip = 2, at = function (value) { return margin + (value - low) / (high - low) * (width - 2 * margin); };
+    var picture = shape("svg", { "class": "interval", viewBox: "0 0 140 18", width: width, height: 18, "aria-hidden": "true" });
+    var left = row.ci95[0] === null ? tip : at(row.ci95[0]), right = row.ci95[1] === null ? width - tip : at(row.ci95[1]);
+    [[row.ci95[0], left, -5], [row.ci95[1], right, 5]].forEach(function (end) {
+      if (end[0] !== null) { picture.append(shape("line", { "class": "span", x1: end[1], x2: end[1], y1: 5, y2: 13 })); return; }
+      [5, 13].forEach(function (y) { picture.append(shape("line", { "class": "span", x1: end[1] - end[2], x2: end[1], y1: y, y2: 9 })); });
     });
     picture.append(shape("line", { "class": "span", x1: left, x2: right, y1: 9, y2: 9 }), shape("circle", { "class": "point", cx: at(row.rating), cy: 9, r: 3.5 }));
     return picture;
