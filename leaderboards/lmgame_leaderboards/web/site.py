@@ -201,7 +201,7 @@ class Site:
         ledger = self._known("realtime" if realtime else "paused")
         player, opponent = self._player(ledger, one), self._player(ledger, other)
         address = addresses.versus(ledger.clock, player, opponent)
-        return self._page("versus.html", address, versus_page(ledger, player, opponent, self.shelf))
+        return self._page("versus.html", address, versus_page(ledger, player, opponent, self.shelf, self.sheets()))
 
     def _games(self) -> Content:
         posters = {sheet.name: f"games/{addresses.slug(sheet.name)}.webp" for sheet in self.sheets()}
@@ -250,7 +250,9 @@ class Site:
 
     def _folder(self, id_: str, page: str | None) -> Content:
         number, folder = int(page or 1), self.folder(id_)
-        return self._page("folder.html", addresses.folder(id_, number), folder_page(folder, self.sums, number))
+        return self._page(
+            "folder.html", addresses.folder(id_, number), folder_page(folder, self.sums, number, self.sheets())
+        )
 
     def _record(self, folder_id: str, record_id: str) -> Content:
         folder, path = self.record(folder_id, record_id)

@@ -83,7 +83,8 @@ def scores_of(log: EpisodeLog) -> list[float]:
         if not 0 <= (seat := line.get("seat", 0)) < len(scores):
             raise RecordError(f"{log.path} is damaged: decision {line['index']} is that of seat {seat}.")
         scores[seat] = line["score"]
-        if len(scores) > 1 and len(told := line.get("scores") or ()) == len(scores):
+        told: list[float] = line.get("scores") or []
+        if len(told) == len(scores) > 1:
             scores = list(told)
     return scores
 
