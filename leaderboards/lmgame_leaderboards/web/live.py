@@ -219,6 +219,9 @@ class FolderWatch:
         """Read what is new in the folder; whether there is anything to tell."""
         state, version, changed = self._state, self._state.version + 1, False
         records = self.folder.records()
+        for gone in (self._done | state.rows.keys()) - records.keys():  # deleted; another one may take its place
+            self._done.discard(gone)
+            changed |= state.rows.pop(gone, None) is not None
         for id_, path in records.items():
             if id_ in self._done:
                 continue

@@ -19,9 +19,21 @@ from lmgame_leaderboards.web.app import create_app
 from lmgame_leaderboards.web.folders import Shelf
 from lmgame_leaderboards.web.ledger import Ledger, ledger_document
 from lmgame_leaderboards.web.site import Site
+from tests.leaderboards.conftest import make_header
 from tests.leaderboards.played import make_game
 
-from .builders import HOSTILE, FakeStage, Stream, append, decision_line, line, outcome_line, write_arena, write_run
+from .builders import (
+    HOSTILE,
+    FakeStage,
+    Stream,
+    append,
+    decision_line,
+    line,
+    outcome_line,
+    write_arena,
+    write_record,
+    write_run,
+)
 from .test_app import FakeKeeper
 
 
@@ -84,6 +96,18 @@ async def test_a_folder_from_its_first_record_to_its_last(app: ASGIApp, site: Si
         append(records[1], outcome_line(2.0, 2))
         news = told(await stream.next(), "folder")
         assert [row["id"] for row in news["rows"]] == ["tetris-standard-1"] and news["boards"] == []
+
+
+async def test_deleted_records_no_longer_count(app: ASGIApp, site: Site, tmp_path: Path):
+    records = write_run(tmp_path / "run", [3, 2]) / "episodes"
+    async with Stream(app, address(site)) as stream:
+        assert told(await stream.next(), "folder")["finished"] == 2
+        (records / "tetris-standard-0.jsonl").unlink()
+        news = told(await stream.next(), "folder")
+        assert (news["begun"], news["finished"]) == (1, 1)
+        write_record(tmp_path / "another.jsonl", 7, header=make_header(0)).rename(records / "tetris-standard-0.jsonl")
+        news = told(await stream.next(), "folder")
+        assert (news["begun"], news["finished"]) == (2, 2) and [row["decisions"] for row in news["rows"]] == [7]
 
 
 async def test_boards_show_stills_where_there_are_any(app: ASGIApp, site: Site, tmp_path: Path, stage: FakeStage):
