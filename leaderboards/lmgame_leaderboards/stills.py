@@ -9,10 +9,11 @@ import base64
 import io
 import json
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -141,6 +142,10 @@ class Stills:
         """Which file it was that was looked through, and how large and old."""
         self._starts = [0]
         """Where its lines begin, as far as it was looked through."""
+
+    def of(self, decisions: Sequence[Mapping[str, Any]], moment: int) -> Still | None:
+        """The game before that decision of a record, or after the last one; None where there is no still of it."""
+        return self.at(moment, decisions[moment - 1]["score"] if moment else None)
 
     def at(self, moment: int, score: float | None) -> Still | None:
         """The game at one moment; None where there is no still of it.

@@ -197,7 +197,7 @@ async def test_scores_of_both_seats_stand_in_the_record(kind: str, tmp_path: Pat
     path = await match(tmp_path / "match.jsonl", **SHARED[kind])
     log = read_episode(path)
     assert log.outcome is not None
-    told = standing(log.decisions)
+    told = standing(log.decisions, 2)
     before = [[0.0, 0.0], *told]
     referee = None
     for step in walk_match(path):

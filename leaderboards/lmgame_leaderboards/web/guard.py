@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
-import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection
@@ -104,7 +103,7 @@ class Guard:
         return None
 
     def _known_host(self, host: str) -> bool:
-        name = _without_port(host)
+        name = _name_and_port(host)[0]
         if name in self._hosts:
             return True
         return self._token is not None and _is_address(name)
@@ -120,8 +119,8 @@ class Guard:
 
     async def _logged_in(self, request: Request) -> Response:
         """Take the token from the form, give a cookie for it, and show the page that was asked for."""
-        origin, host = request.headers.get("origin"), _without_port(request.headers.get("host", ""))
-        if origin not in (None, "null") and _without_port(origin.partition("://")[2]) != host:
+        origin, host = request.headers.get("origin"), _name_and_port(request.headers.get("host", ""))[0]
+        if origin not in (None, "null") and _name_and_port(origin.partition("://")[2])[0] != host:
             return PlainTextResponse("The form must come from this site.\n", 403)
         body = b""
         async for chunk in request.stream():
@@ -147,8 +146,7 @@ def _here(path: str) -> str:
 
 def _cookie_name(request: Request) -> str:
     """By the port as the browser knows it, which may be that of a tunnel."""
-    found = re.search(r":([0-9]{1,5})$", request.headers.get("host", "").strip())
-    return COOKIE + (found[1] if found else "")
+    return COOKIE + _name_and_port(request.headers.get("host", ""))[1]
 
 
 def _is_visit(request: Request) -> bool:
@@ -165,15 +163,16 @@ def _same(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
-def _without_port(host: str) -> str:
-    """The name in a `Host`, in lower case, without port and brackets; empty where there is something else behind."""
+def _name_and_port(host: str) -> tuple[str, str]:
+    """The name in a `Host`, in lower case and without brackets, and its port, if any; both empty where there is
+    something else behind."""
     host = host.strip().lower()
     if host.startswith("["):
         name, _, port = host[1:].partition("]")
         port = port.removeprefix(":")
     else:
         name, _, port = host.partition(":") if host.count(":") == 1 else (host, "", "")
-    return name if not port or (port.isascii() and port.isdigit()) else ""
+    return (name, port) if not port or (port.isascii() and port.isdigit()) else ("", "")
 
 
 def _is_address(name: str) -> bool:

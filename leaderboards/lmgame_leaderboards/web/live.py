@@ -83,9 +83,7 @@ class _Game:
         log = self.tail.log
         if self._drawn == (id(log.decisions), len(log.decisions)):
             return self._frame
-        still = None
-        if self._site.stage.is_slow(log):
-            still = self._stills.at(len(log.decisions), log.decisions[-1]["score"] if log.decisions else None)
+        still = self._stills.of(log.decisions, len(log.decisions)) if self._site.stage.is_slow(log) else None
         self._frame = webp_uri(still.webp) if still else self._replayed()
         self._drawn = id(log.decisions), len(log.decisions)
         return self._frame

@@ -236,7 +236,7 @@ class Projection:
             return None
         stills: list[Still] = []
         for moment in range(number * PART, min((number + 1) * PART, len(decisions) + 1)):
-            found = self._stills.at(moment, decisions[moment - 1]["score"] if moment else None)
+            found = self._stills.of(decisions, moment)
             if found is None:
                 return None
             stills.append(found)

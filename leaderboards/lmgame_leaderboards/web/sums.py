@@ -13,7 +13,7 @@ from lmgame_leaderboards.records import EpisodeLog, read_episode
 from lmgame_leaderboards.results import latency_summary, usage_totals
 from lmgame_leaderboards.web.folders import Folder
 from lmgame_leaderboards.web.render import plain, words
-from lmgame_leaderboards.web.track import names_of
+from lmgame_leaderboards.web.track import names_of, standing
 
 KEPT = 50_000
 """Records of which the sums are kept."""
@@ -78,15 +78,11 @@ def scores_of(log: EpisodeLog) -> list[float]:
     """The final scores by seat, or those so far. Raises RecordError for a seat that there isn't."""
     if log.outcome:
         return list(log.outcome.get("scores") or [log.outcome["score"]])
-    scores = [0.0] * max(1, len(log.header.get("seats") or ()))
+    seats = max(1, len(log.header.get("seats") or ()))
     for line in log.decisions:
-        if not 0 <= (seat := line.get("seat", 0)) < len(scores):
+        if (seat := line.get("seat", 0)) not in range(seats):
             raise RecordError(f"{log.path} is damaged: decision {line['index']} is that of seat {seat}.")
-        scores[seat] = line["score"]
-        told: list[float] = line.get("scores") or []
-        if len(told) == len(scores) > 1:
-            scores = list(told)
-    return scores
+    return standing(log.decisions, seats)[-1] if log.decisions else [0.0] * seats
 
 
 class Sums:

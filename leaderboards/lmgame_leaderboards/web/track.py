@@ -74,7 +74,7 @@ def index_document(log: EpisodeLog, id_: str) -> dict[str, Any]:
         "moves": [_moves(line) for line in decisions],
         "verdict": [printable(line["verdict"])[:40] for line in decisions],
         "score": [line["score"] for line in decisions],
-        "standing": standing(decisions) if shared else None,
+        "standing": standing(decisions, len(names)) if shared else None,
         "latency": [_rounded(latency.get("total")) for latency in latencies],
         "first": [_rounded(latency.get("first_token")) for latency in latencies],
         "prompt": [usage.get("prompt_tokens") for usage in usages],
@@ -90,15 +90,16 @@ def index_document(log: EpisodeLog, id_: str) -> dict[str, Any]:
     }
 
 
-def standing(decisions: Sequence[Mapping[str, Any]]) -> list[list[float]]:
-    """Both seats' scores after each decision of a shared game; where a record tells that of one, the other's stays."""
-    now: list[float] = [0.0, 0.0]
+def standing(decisions: Sequence[Mapping[str, Any]], seats: int) -> list[list[float]]:
+    """All seats' scores after each decision; where a record tells that of one, the others' stay."""
+    now = [0.0] * seats
     found: list[list[float]] = []
     for line in decisions:
-        if len(told := line.get("scores") or ()) == 2:
+        told: list[float] = line.get("scores") or []
+        if len(told) == seats > 1:
             now = list(told)
-        elif line.get("seat") in (0, 1):
-            now[line["seat"]] = line["score"]
+        elif (seat := line.get("seat", 0)) in range(seats):
+            now[seat] = line["score"]
         found.append(list(now))
     return found
 

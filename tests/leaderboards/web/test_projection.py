@@ -40,6 +40,17 @@ def projection(path: Path, stage: FakeStage, pool: ThreadPoolExecutor) -> Made:
     return make
 
 
+@pytest.fixture
+def busy(path: Path, projection: Made, stage: FakeStage) -> Projection:
+    """Of a record of five parts, the first of which is being drawn, until the stage's gate is opened."""
+    write_record(path, 5 * PART)
+    stage.gate.clear()
+    found = projection()
+    found.sweep()
+    assert stage.drawing.wait(10)
+    return found
+
+
 def pixels(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
@@ -105,30 +116,20 @@ def test_parts_in_any_order_are_the_same(order: Sequence[int], length: int, tmp_
     assert len(stage.drawn) == len(set(stage.drawn)), "a part was drawn twice"
 
 
-def test_what_is_asked_for_comes_first_and_the_rest_in_between(path: Path, projection: Made, stage: FakeStage):
-    write_record(path, 5 * PART)
-    stage.gate.clear()
-    found = projection()
-    found.sweep()
-    assert stage.drawing.wait(10)
-    assert found.part(3, patience=0) is None
+def test_what_is_asked_for_comes_first_and_the_rest_in_between(busy: Projection, stage: FakeStage):
+    assert busy.part(3, patience=0) is None
     stage.gate.set()
-    assert told(found.part(3)) == expected(3, 5 * PART)
-    with found._changed:
-        assert found._changed.wait_for(lambda: len(found._parts) == parts_of(5 * PART), 10)
+    assert told(busy.part(3)) == expected(3, 5 * PART)
+    with busy._changed:
+        assert busy._changed.wait_for(lambda: len(busy._parts) == parts_of(5 * PART), 10)
     assert [at // PART for at in stage.drawn[::PART]] == [0, 3, 4, 1, 2]
 
 
-def test_of_parts_in_a_row_the_first_one_comes_first(path: Path, projection: Made, stage: FakeStage):
+def test_of_parts_in_a_row_the_first_one_comes_first(busy: Projection, stage: FakeStage):
     """As the player asks for them: what it shows now, then what comes next. There is no way back but from the start."""
-    write_record(path, 5 * PART)
-    stage.gate.clear()
-    found = projection()
-    found.sweep()
-    assert stage.drawing.wait(10)
-    assert found.part(3, patience=0) is None and found.part(4, patience=0) is None and len(found._wanted) == 2
+    assert busy.part(3, patience=0) is None and busy.part(4, patience=0) is None and len(busy._wanted) == 2
     stage.gate.set()
-    assert told(found.part(4)) == expected(4, 5 * PART)
+    assert told(busy.part(4)) == expected(4, 5 * PART)
     assert [at // PART for at in stage.drawn[::PART]][:3] == [0, 3, 4]
 
 

@@ -157,7 +157,7 @@ def test_scores_of_both_seats():
         {"seat": 7, "score": 9.0},
         {"seat": 1, "score": -3.0, "scores": [1.0, 2.0, 3.0]},
     ]
-    assert standing(lines) == [[1.0, 0.0], [1.0, 4.0], [2.0, -2.0], [2.0, -2.0], [2.0, -3.0]]
+    assert standing(lines, 2) == [[1.0, 0.0], [1.0, 4.0], [2.0, -2.0], [2.0, -2.0], [2.0, -3.0]]
 
 
 @pytest.mark.parametrize("seats", [1, 2])

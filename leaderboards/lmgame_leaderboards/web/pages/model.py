@@ -201,7 +201,7 @@ def bout_address(bout: Bout, shelf: Shelf) -> str | None:
 
 
 def versus_page(
-    ledger: Ledger, player: str, opponent: str, shelf: Shelf, sheets: Sequence[GameSheet] = ()
+    ledger: Ledger, player: str, opponent: str, shelf: Shelf, sheets: Sequence[GameSheet]
 ) -> dict[str, Any]:
     """All matches of two, conditions by conditions, the first one's losses marked. `sheets` say what scores count."""
     names = [plain(ledger.players[one]["name"]) for one in (player, opponent)]

@@ -10,9 +10,9 @@ from lmgame_leaderboards.folder_lock import in_use
 from lmgame_leaderboards.intake import played_game
 from lmgame_leaderboards.played import PlayedGame
 from lmgame_leaderboards.records import is_finished, read_episode
-from lmgame_leaderboards.results import EpisodeResult, summarize
+from lmgame_leaderboards.results import EpisodeResult, Summary, summarize
 from lmgame_leaderboards.run_folder import read_run
-from lmgame_leaderboards.schema import RunRecord
+from lmgame_leaderboards.schema import BaselineRecord, RunRecord
 from lmgame_leaderboards.web import addresses
 from lmgame_leaderboards.web.drawing import Scale, drawn_interval
 from lmgame_leaderboards.web.folders import Folder, Shelf
@@ -114,7 +114,7 @@ def state_of(folder: Folder, finished: int, begun: int, asked: int | None) -> st
     return "complete" if finished >= asked else "stopped"
 
 
-def folder_page(folder: Folder, sums: Sums, page: int, sheets: Sequence[GameSheet] = ()) -> dict[str, Any]:
+def folder_page(folder: Folder, sums: Sums, page: int, sheets: Sequence[GameSheet]) -> dict[str, Any]:
     """A run's or an arena's page; `sheets` say what scores count. Raises RecordError where what it says of itself is
     damaged."""
     record = read_arena(folder.path) if folder.arena else read_run(folder.path)
@@ -213,29 +213,22 @@ def _summaries(record: RunRecord, found: Sequence[RecordSum]) -> list[dict[str, 
     ]
     told = []
     for summary in summarize(rows, record.baselines):
-        baselines = [(plain(player), score) for player, score in summary.baselines.items()]
-        values = [end for _, score in baselines for end in (score.mean, *score.ci95)]
-        if summary.mean is not None:
-            values += [summary.mean, *(summary.ci95 or ())]
-        scale = Scale(values)
+        shown: list[tuple[str, Summary | BaselineRecord]] = [("this run", summary)]
+        shown += [(plain(player), score) for player, score in summary.baselines.items()]
+        values = [end for _, one in shown if one.mean is not None for end in (one.mean, *(one.ci95 or ()))]
+        scale, digits = Scale(values), digits_of(values)
         lines = [
             {
-                "name": "this run",
-                "n": summary.n,
-                "mean": summary.mean,
-                "ci95": summary.ci95,
-                "own": True,
-                "reference": False,
+                "name": name,
+                "n": one.n,
+                "mean": one.mean,
+                "ci95": one.ci95,
+                "own": one is summary,
+                "reference": isinstance(one, BaselineRecord) and one.reference,
+                "drawn": drawn_interval(one.mean, one.ci95, scale, told=estimate(one.mean, one.ci95, digits)),
             }
+            for name, one in shown
         ]
-        lines += [
-            {"name": name, "n": s.n, "mean": s.mean, "ci95": s.ci95, "own": False, "reference": s.reference}
-            for name, s in baselines
-        ]
-        digits = digits_of(values)
-        for line in lines:
-            told_so = estimate(line["mean"], line["ci95"], digits)
-            line["drawn"] = drawn_interval(line["mean"], line["ci95"], scale, told=told_so)
         told.append({"name": f"{summary.game}/{summary.preset}", "lines": lines, "digits": digits})
     return told
 
